@@ -1,0 +1,139 @@
+"""The one error tree. A class's docstring is its default message; foreign errors are translated where they enter, with the original as ``__cause__``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+
+class OrchestratorError(Exception):
+    """Something went wrong."""
+
+    code = "error"
+
+    def __init__(self, message: str | None = None, *, fields: Mapping[str, list[str]] | None = None) -> None:
+        self.message = message or (type(self).__doc__ or "").strip().splitlines()[0]
+        self.fields = dict(fields or {})
+        super().__init__(self.message)
+
+
+# What a person or a program asked for cannot be done -------------------------------------------------
+
+
+class ConfigError(OrchestratorError):
+    """The configuration is not usable."""
+
+    code = "config"
+
+
+class InvalidInput(OrchestratorError):
+    """The request is not valid."""
+
+    code = "invalid"
+
+
+class InvalidPipeline(InvalidInput):
+    """The pipeline is not valid."""
+
+    code = "invalid_pipeline"
+
+
+class NotFound(OrchestratorError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class Conflict(OrchestratorError):
+    """The present state does not allow this."""
+
+    code = "conflict"
+
+
+class IdempotencyMismatch(OrchestratorError):
+    """The Idempotency-Key was used before with another body."""
+
+    code = "idempotency_mismatch"
+
+
+class Unauthorized(OrchestratorError):
+    """A valid bearer token is needed."""
+
+    code = "unauthorized"
+
+
+class Forbidden(OrchestratorError):
+    """The token's role does not allow this."""
+
+    code = "forbidden"
+
+
+class BadToken(OrchestratorError):
+    """The callback token is not ours."""
+
+    code = "bad_token"
+
+
+class TooLarge(OrchestratorError):
+    """The body is over the size limit."""
+
+    code = "too_large"
+
+
+class MalformedDelivery(OrchestratorError):
+    """The delivery cannot be read."""
+
+    code = "malformed"
+
+
+# Something we depend on does not answer ---------------------------------------------------------------
+
+
+class Unavailable(OrchestratorError):
+    """A service we depend on is not reachable."""
+
+    code = "unavailable"
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database is not reachable."""
+
+    code = "database_unavailable"
+
+
+class BrokerUnavailable(Unavailable):
+    """The broker is not reachable."""
+
+    code = "broker_unavailable"
+
+
+# Images and their storage -----------------------------------------------------------------------------
+
+
+class DownloadRefused(OrchestratorError):
+    """The address may not be fetched."""
+
+    code = "download_refused"
+
+
+class DownloadFailed(OrchestratorError):
+    """The download failed."""
+
+    code = "download_failed"
+
+
+class ImageRejected(OrchestratorError):
+    """The bytes are not an acceptable image."""
+
+    code = "image_rejected"
+
+
+class ScorerFailed(OrchestratorError):
+    """The scorer gave no usable answer."""
+
+    code = "scorer_failed"
+
+
+class ArchiveFailed(OrchestratorError):
+    """The object could not be stored."""
+
+    code = "archive_failed"
