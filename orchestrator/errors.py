@@ -1,4 +1,7 @@
-"""The one error tree. A class's docstring is its default message; foreign errors are translated where they enter, with the original as ``__cause__``."""
+"""The one error tree. A class's docstring is its default message.
+
+Foreign errors are translated where they enter, with the original as ``__cause__``.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,12 @@ class InvalidPipeline(InvalidInput):
     """The pipeline is not valid."""
 
     code = "invalid_pipeline"
+
+
+class InvalidExpression(InvalidInput):
+    """The expression cannot be evaluated."""
+
+    code = "expression"
 
 
 class NotFound(OrchestratorError):
@@ -106,6 +115,12 @@ class BrokerUnavailable(Unavailable):
     code = "broker_unavailable"
 
 
+class ProviderError(Unavailable):
+    """The provider did not answer a look-up."""
+
+    code = "provider"
+
+
 # Images and their storage -----------------------------------------------------------------------------
 
 
@@ -119,6 +134,17 @@ class DownloadFailed(OrchestratorError):
     """The download failed."""
 
     code = "download_failed"
+
+    def __init__(self, message: str | None = None, *, retryable: bool, status: int | None = None) -> None:
+        """``retryable``: the same request may succeed later; ``status``: what the server answered, if it did."""
+        super().__init__(message)
+        self.retryable = retryable
+        self.status = status
+
+    @property
+    def gone(self) -> bool:
+        """The server says that the thing is not, or no longer, to be had (an expired link answers 403)."""
+        return self.status in {403, 404, 410}
 
 
 class ImageRejected(OrchestratorError):

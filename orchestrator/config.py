@@ -1,0 +1,247 @@
+"""The configuration: one frozen object, read once from the environment and wholly checked before anything starts.
+
+This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import yaml
+
+from orchestrator.errors import ConfigError
+
+Callback = Literal["push", "poll", "both"]
+Role = Literal["viewer", "operator", "admin"]
+PROVIDERS = ("acedata", "mjproxy", "imagineapi")
+ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
+CREDENTIALS = {"acedata": "ACEDATA_TOKEN", "mjproxy": "MJPROXY_SECRET", "imagineapi": "IMAGINEAPI_TOKEN"}
+DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
+DEFAULT_BASE_URL = {"acedata": "https://api.acedata.cloud", "imagineapi": "https://cl.imagineapi.dev"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """A provider with a base URL, credentials and limits.
+
+    slots: submissions in flight at once. submits_per_second: None is unlimited. callback: how results come back.
+    stream: ask for progress frames (as several POSTs when pushed, read by the worker when polled).
+    quiet: seconds of silence after which a pushed task is polled. poll: seconds between polls of a polled task.
+    """
+
+    name: str
+    provider: str
+    base_url: str
+    token: str = field(repr=False, default="")
+    slots: int = 5
+    submits_per_second: float | None = None
+    modes: tuple[str, ...] = ("fast", "relax", "turbo")
+    callback: Callback = "push"
+    stream: bool = False
+    quiet: float = 120.0
+    poll: float = 8.0
+
+    @property
+    def pushes(self) -> bool:
+        return self.callback != "poll"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiToken:
+    name: str
+    role: Role
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Everything that can be set, checked. Times in seconds, sizes in bytes."""
+
+    home: Path
+    database_url: str | None = field(repr=False, default=None)
+    broker_url: str | None = field(repr=False, default=None)
+    public_url: str = DEFAULT_PUBLIC_URL
+    secrets: tuple[bytes, ...] = field(repr=False, default=())
+    api_tokens: tuple[ApiToken, ...] = ()
+    archive_url: str = ""
+    allow_hosts: tuple[str, ...] = ()
+    accounts: Mapping[str, Account] = field(default_factory=dict)
+    scorers: Mapping[str, str] = field(default_factory=dict)
+    max_body: int = 2 * 1024 * 1024
+    max_image: int = 64 * 1024 * 1024
+    max_pixels: int = 80_000_000
+    submit_timeout: float = 30.0
+    settle: float = 45.0
+    sweep_every: float = 2.0
+
+    def account(self, name: str) -> Account:
+        """The account of that name; raises ConfigError naming those that exist."""
+        try:
+            return self.accounts[name]
+        except KeyError:
+            known = ", ".join(sorted(self.accounts)) or "none is configured"
+            raise ConfigError(f"there is no account {name!r} (known: {known})") from None
+
+    def callback_url(self, account: str, token: str) -> str:
+        return f"{self.public_url.rstrip('/')}/callbacks/{account}/{token}"
+
+
+def load(environment: Mapping[str, str] | None = None) -> Config:
+    """Read and check the configuration. Raises ConfigError naming the variable, what was read and what is allowed."""
+    values = dict(os.environ if environment is None else environment)
+    home = Path(values.get("ORCHESTRATOR_HOME") or Path.home() / ".local/share/orchestrator").expanduser().absolute()
+    return Config(
+        home=home,
+        database_url=values.get("DATABASE_URL") or None,
+        broker_url=values.get("BROKER_URL") or None,
+        public_url=_url("ORCHESTRATOR_PUBLIC_URL", values.get("ORCHESTRATOR_PUBLIC_URL") or DEFAULT_PUBLIC_URL),
+        secrets=_secrets(values.get("ORCHESTRATOR_SECRET", "")),
+        api_tokens=_api_tokens(values.get("ORCHESTRATOR_API_TOKENS", "")),
+        archive_url=values.get("ORCHESTRATOR_ARCHIVE_URL") or f"file://{home / 'archive'}",
+        allow_hosts=_words(values.get("ORCHESTRATOR_ALLOW_HOSTS", "")),
+        accounts=_accounts(values),
+        scorers=_pairs("ORCHESTRATOR_SCORERS", values.get("ORCHESTRATOR_SCORERS", "")),
+        **_numbers(values),
+    )
+
+
+_NUMBERS: dict[str, tuple[str, type[int] | type[float], float, float]] = {
+    "max_body": ("ORCHESTRATOR_MAX_BODY", int, 1024, 2**30),
+    "max_image": ("ORCHESTRATOR_MAX_IMAGE", int, 1024, 2**32),
+    "max_pixels": ("ORCHESTRATOR_MAX_PIXELS", int, 1024, 2**32),
+    "submit_timeout": ("ORCHESTRATOR_SUBMIT_TIMEOUT", float, 0.1, 3600),
+    "settle": ("ORCHESTRATOR_SETTLE", float, 0, 86400),
+    "sweep_every": ("ORCHESTRATOR_SWEEP_EVERY", float, 0.1, 60),
+}
+
+
+def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, (variable, kind, low, high) in _NUMBERS.items():
+        raw = values.get(variable)
+        if not raw:
+            continue
+        try:
+            number = kind(raw)
+        except ValueError:
+            raise ConfigError(f"{variable}: {raw!r} is not a number") from None
+        if not low <= number <= high:
+            raise ConfigError(f"{variable}: {raw} is out of range; allowed: {low:g} to {high:g}")
+        found[name] = number
+    return found
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word for word in re.split(r"[,\s]+", text) if word)
+
+
+def _pairs(variable: str, text: str) -> dict[str, str]:
+    pairs = [word.partition("=") for word in _words(text)]
+    for name, equals, _ in pairs:
+        if not equals:
+            raise ConfigError(f"{variable}: {name!r} is not of the form name=url")
+    return {name: value for name, _, value in pairs}
+
+
+def _url(variable: str, text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"{variable}: {text!r} is not an http or https URL")
+    return text.rstrip("/")
+
+
+def _secrets(text: str) -> tuple[bytes, ...]:
+    secrets = tuple(part.strip().encode() for part in text.split(",") if part.strip())
+    if any(len(secret) < 16 for secret in secrets):
+        raise ConfigError("ORCHESTRATOR_SECRET: each secret needs at least 16 characters")
+    return secrets
+
+
+def _api_tokens(text: str) -> tuple[ApiToken, ...]:
+    tokens = []
+    for number, part in enumerate((p.strip() for p in text.split(",") if p.strip()), 1):
+        name, _, rest = part.partition(":")
+        role, _, token = rest.partition(":")
+        if role not in ROLES or not name or len(token) < 16:
+            # The entry itself is a secret: it is named by its number only.
+            raise ConfigError(
+                f"ORCHESTRATOR_API_TOKENS: entry {number} is not name:role:token with a role of "
+                f"{', '.join(ROLES)} and a token of at least 16 characters"
+            )
+        tokens.append(ApiToken(name=name, role=role, token=token))
+    return tuple(tokens)
+
+
+def _accounts(values: Mapping[str, str]) -> dict[str, Account]:
+    found: dict[str, Account] = {}
+    path = values.get("ORCHESTRATOR_ACCOUNTS")
+    if path:
+        found.update(_accounts_file(Path(path), values))
+    for provider, variable in (
+        ("acedata", "ACEDATA_TOKEN"),
+        ("mjproxy", "MJPROXY_SECRET"),
+        ("imagineapi", "IMAGINEAPI_TOKEN"),
+    ):
+        base_url = values.get(f"{provider.upper()}_BASE_URL") or DEFAULT_BASE_URL.get(provider)
+        if values.get(variable) and provider not in found:
+            if not base_url:
+                raise ConfigError(f"{provider.upper()}_BASE_URL: needed because {variable} is set")
+            base_url = _url(f"{provider.upper()}_BASE_URL", base_url)
+            found[provider] = Account(name=provider, provider=provider, base_url=base_url, token=values[variable])
+    return found
+
+
+_ACCOUNT_KEYS = frozenset(Account.__dataclass_fields__)
+
+
+def _accounts_file(path: Path, values: Mapping[str, str]) -> dict[str, Account]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError) as error:
+        raise ConfigError(f"ORCHESTRATOR_ACCOUNTS: {path} cannot be read: {error}") from error
+    entries = document.get("accounts") if isinstance(document, dict) else document
+    if not isinstance(entries, list):
+        raise ConfigError(f"ORCHESTRATOR_ACCOUNTS: {path}: expected a list of accounts")
+    accounts = [_account(f"{path}: account {number}", entry, values) for number, entry in enumerate(entries, 1)]
+    return {account.name: account for account in accounts}
+
+
+def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
+    if not isinstance(entry, dict):
+        raise ConfigError(f"{where}: expected a mapping, found {entry!r}")
+    unknown = sorted(set(entry) - _ACCOUNT_KEYS)
+    if unknown:
+        raise ConfigError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(sorted(_ACCOUNT_KEYS))}")
+    fields = dict(entry)
+    name = str(fields.get("name", ""))
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_-]{0,39}", name):
+        raise ConfigError(f"{where}: name: {name!r} is not lower-case letters, digits, - and _")
+    if fields.get("provider") not in PROVIDERS:
+        raise ConfigError(f"{where}: provider: {fields.get('provider')!r}; allowed: {', '.join(PROVIDERS)}")
+    if fields.get("callback", "push") not in ("push", "poll", "both"):
+        raise ConfigError(f"{where}: callback: {fields['callback']!r}; allowed: push, poll, both")
+    fields["base_url"] = _url(
+        f"{where}: base_url", str(fields.get("base_url") or DEFAULT_BASE_URL.get(fields["provider"], ""))
+    )
+    fields["token"] = _expand(where, str(fields.get("token", "")), values)
+    fields["modes"] = tuple(fields.get("modes", ("fast", "relax", "turbo")))
+    for key, low in (("slots", 1), ("quiet", 0), ("poll", 0), ("submits_per_second", 0)):
+        value = fields.get(key)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < low):
+            raise ConfigError(f"{where}: {key}: {value!r} is not a number of at least {low}")
+    return Account(**fields)
+
+
+def _expand(where: str, text: str, values: Mapping[str, str]) -> str:
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise ConfigError(f"{where}: token: the variable {match[1]} is not set")
+        return values[match[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)

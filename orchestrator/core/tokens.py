@@ -1,0 +1,54 @@
+"""Callback tokens: who may speak about which task, proven by an HMAC before anything else is looked at.
+
+A token is base64url(kind byte + subject + 16 bytes of HMAC-SHA256); it fits a URL segment and holds no secret.
+Several secrets may verify (rotation); the first one signs.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+from uuid import UUID
+
+from orchestrator.errors import BadToken
+
+_TASK, _ACCOUNT = b"\x01", b"\x02"
+_MAC = 16
+
+
+def task_token(secrets: tuple[bytes, ...], account: str, task_id: UUID) -> str:
+    """The token that goes into the callback URL of one task."""
+    return _encode(_TASK + task_id.bytes, secrets[0], account)
+
+
+def account_token(secrets: tuple[bytes, ...], account: str) -> str:
+    """The token of an account's one hook, for providers that cannot take a URL per request."""
+    return _encode(_ACCOUNT, secrets[0], account)
+
+
+def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | None:
+    """The task a token speaks for, or None for the account's own hook. Raises BadToken."""
+    try:
+        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise BadToken from error
+    subject, mac = raw[:-_MAC], raw[-_MAC:]
+    # Every secret is tried, so that the time taken does not tell which one matched.
+    matches = [hmac.compare_digest(mac, _mac(secret, account, subject)) for secret in secrets]
+    if not any(matches):
+        raise BadToken
+    if subject == _ACCOUNT:
+        return None
+    if len(subject) != 17 or subject[:1] != _TASK:
+        raise BadToken
+    return UUID(bytes=subject[1:])
+
+
+def _encode(subject: bytes, secret: bytes, account: str) -> str:
+    return base64.urlsafe_b64encode(subject + _mac(secret, account, subject)).rstrip(b"=").decode("ascii")
+
+
+def _mac(secret: bytes, account: str, subject: bytes) -> bytes:
+    return hmac.new(secret, account.encode() + b"\x00" + subject, hashlib.sha256).digest()[:_MAC]
