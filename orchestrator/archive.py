@@ -220,7 +220,7 @@ def _json(record: Mapping[str, Any]) -> bytes:
 
 
 def _sync(folder: Path, key: str) -> None:
-    """LocalStore writes a temporary file and renames it, but leaves both in the page cache: make file and names last."""
+    """LocalStore writes a temporary file and renames it, but leaves both in the page cache: make them last."""
     for path in (PurePosixPath(key), *PurePosixPath(key).parents):
         _flush(folder / path)
 

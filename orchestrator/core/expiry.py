@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from string import hexdigits
 from urllib.parse import parse_qsl, urlsplit
 
 # Hosts whose plain links live for a fixed time after the result was issued (the provider's FAQ).
@@ -12,6 +13,8 @@ LIFETIME_BY_HOST: Mapping[str, timedelta] = {"platform.cdn.acedata.cloud": timed
 # A signature's time outside these years is garbage (or milliseconds, or a counter), not a date.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+DIGITS = frozenset(hexdigits)
 
 
 def expires_at(url: str, issued_at: datetime) -> datetime | None:
@@ -84,6 +87,6 @@ def _epoch(text: str, *, base: int) -> datetime | None:
 
 def _natural(text: str, *, base: int) -> int:
     """Digits only: ``int`` alone would also take signs, spaces, underscores and ``0x``, and strings of any length."""
-    if not (text.isascii() and text.isalnum() and len(text) <= 12):
+    if len(text) > 12 or not DIGITS.issuperset(text):
         raise ValueError(text)
     return int(text, base)
