@@ -30,6 +30,7 @@ class Order:
 
     inputs: the step's ``with`` after rendering (neutral names). quadrant: 1..4 for actions on one of four.
     callback_url: None when the account is only polled. sent_at: when the task was claimed, for look-ups.
+    answer_timeout: seconds to wait for the answer to the submission (a stream is given longer).
     """
 
     task_id: UUID
@@ -39,6 +40,7 @@ class Order:
     quadrant: int | None = None
     callback_url: str | None = None
     sent_at: datetime | None = None
+    answer_timeout: float = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +63,8 @@ class Dialect(Protocol):
     def read(self, body: bytes) -> tuple[Event, ...]:
         """The events in a delivered body (JSON object, JSON array or NDJSON). Raises MalformedDelivery."""
 
-    def check(self, order: Order) -> None:
-        """Raises InvalidInput when the order cannot be sent, above all when the parent does not offer the action."""
+    def check(self, account: Account, order: Order) -> None:
+        """Raises InvalidInput when the account cannot be sent the order, above all when the parent does not offer it."""
 
     def submit(self, account: Account, order: Order, report: Report) -> SubmitOutcome:
         """Send the order once. ``report`` takes the events of each streamed line, with its bytes, as they come."""
