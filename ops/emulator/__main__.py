@@ -1,0 +1,61 @@
+"""`python -m ops.emulator`: a provider to practise with."""
+
+from __future__ import annotations
+
+import secrets
+
+import click
+
+from ops.emulator.chaos import KINDS, parse
+from ops.emulator.options import Options
+from ops.emulator.server import serve
+
+
+def _token(text: str) -> tuple[str, str]:
+    name, equals, secret = text.partition("=")
+    return (name, secret) if equals else (f"token-{len(text)}", text)
+
+
+def _chaos(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    try:
+        parse(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    return value
+
+
+@click.command(epilog="Chaos kinds: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8090, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option("--seed", default=None, type=int, help="Decides ids, pictures and chaos; default: a new one each time.")
+@click.option("--chaos", default="", callback=_chaos, help="kind=probability,... or 'hostile'.")
+@click.option("--chaos-delay", default=3.0, show_default=True, help="Seconds by which chaos delays, about.")
+@click.option("--hang", default=30.0, show_default=True, help="Seconds an ambiguous submit is answered late.")
+@click.option("--latency", default=20.0, show_default=True, help="Seconds a typical generate takes.")
+@click.option("--instant", is_flag=True, help="No latency; callbacks follow the answer at once.")
+@click.option("--image-size", default=2048, show_default=True, help="Pixels of a square grid's side.")
+@click.option("--small", is_flag=True, help="Small pictures: --image-size 256.")
+@click.option("--url-lifetime", default=86400, show_default=True, help="Seconds a signed URL lives.")
+@click.option("--url-style", type=click.Choice(["signed", "cdn"]), default="signed", show_default=True)
+@click.option("--public-url", default=None, help="Address in asset URLs; default: the one the client used.")
+@click.option(
+    "--token", "tokens", multiple=True, help="A bearer token, or name=token; repeatable. Default: any will do."
+)
+@click.option("--concurrency", default=0, help="Jobs in flight per token; default 5, or no limit with --instant.")
+@click.option("--concurrency-code", default="too_many_requests", show_default=True, help="Error code of that 429.")
+@click.option("--quota", default=None, type=int, help="Paid jobs until used_up; default: no limit.")
+def main(
+    host: str, port: int, seed: int | None, small: bool, image_size: int, tokens: tuple[str, ...], **rest: object
+) -> None:
+    """Emulate the provider's API, pictures and callbacks included."""
+    size = 256 if small else image_size
+    seed = secrets.randbelow(10**6) if seed is None else seed
+    try:
+        options = Options(seed=seed, image_size=size, tokens=tuple(map(_token, tokens)), **rest)  # type: ignore[arg-type]  # click has checked the types
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    serve(host, port, options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The Flask application of one engine: dialects, gallery, control, and the record of every request."""
+
+from __future__ import annotations
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from ops.emulator.acedata import acedata
+from ops.emulator.acedata_bodies import AceData
+from ops.emulator.acedata_http import cut_off, refusal
+from ops.emulator.control import control
+from ops.emulator.engine import Engine
+from ops.emulator.faults import Fault
+from ops.emulator.gallery import gallery
+from ops.emulator.ids import uuid_of
+from ops.emulator.links import Links
+
+_MAX_BODY = 32 * 2**20  # bytes: a mask of a big picture in base64
+_CODES = {
+    400: "bad_request",
+    401: "invalid_token",
+    403: "forbidden",
+    404: "no_api",
+    429: "too_many_requests",
+    504: "timeout",
+}
+
+
+def application(engine: Engine) -> Flask:
+    """Every route, on one engine."""
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
+    links = Links(engine.options.seed)
+    app.register_blueprint(acedata(engine, AceData(engine, links)))
+    app.register_blueprint(gallery(engine, links))
+    app.register_blueprint(control(engine))
+    app.register_error_handler(HTTPException, _http_error)
+    app.before_request(lambda: _opened(engine))
+    app.after_request(lambda response: _closed(engine, response))
+    return app
+
+
+def _opened(engine: Engine) -> Response | None:
+    """Number the request, and spoil it if that was ordered."""
+    if request.blueprint == "control":
+        return None
+    g.entry = engine.journal.opened(request.method, request.path)
+    g.trace_id = g.entry["trace_id"] = uuid_of(engine.options.seed, "trace", g.entry["n"])
+    fault = engine.faults.take(request.path)
+    return _spoilt(fault) if fault else None
+
+
+def _closed(engine: Engine, response: Response) -> Response:
+    if "entry" in g:
+        rule = request.url_rule.rule if request.url_rule else "unknown"
+        engine.journal.closed(g.entry, response.status_code, rule)
+    return response
+
+
+def _spoilt(fault: Fault) -> Response:
+    if fault.cut:
+        return cut_off()
+    response = refusal(
+        fault.status, fault.code or _CODES.get(fault.status, "api_error"), fault.message or "fetch failed"
+    )
+    if fault.retry_after is not None:
+        response.headers["Retry-After"] = f"{fault.retry_after:g}"
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    """A path or method nobody serves, or a body too big, in the service's words."""
+    if "trace_id" not in g:
+        return Response(str(error), status=error.code, mimetype="text/plain")
+    if error.code in (404, 405):
+        return refusal(404, "no_api", f"No API is registered at {request.method} {request.path}.")
+    return refusal(error.code or 500, "bad_request", error.description or error.name)

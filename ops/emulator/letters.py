@@ -1,0 +1,104 @@
+"""Which POSTs one event of a job gives rise to: the true one, and what chaos makes of it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from ops.emulator.chaos import Chaos
+from ops.emulator.ids import digest, uuid_of
+from ops.emulator.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One POST to be made.
+
+    kind       true, duplicate, contradict or forged
+    delay      seconds to wait before it is sent
+    dropped    noted, never sent
+    postponed  waits until a later letter has been sent
+    lane       letters of one lane are sent one after the other
+    """
+
+    url: str
+    body: bytes
+    kind: str
+    task_id: str
+    ordinal: int
+    lane: int
+    progress: int
+    delay: float = 0.0
+    dropped: bool = False
+    postponed: bool = False
+    early: bool = False
+
+
+def letters(job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
+    """Everything to be posted because the job stands where it stands now; empty without a callback URL."""
+    if job.order.callback_url is None:
+        return []
+    true = _true_letter(job, job.order.callback_url, chaos, chaos_delay)
+    made = [true]
+    if not true.dropped:
+        made += _duplicates(true, job, chaos)
+        made += _contradiction(true, job, chaos, chaos_delay)
+    return made + _forgery(true, job, chaos)
+
+
+def _true_letter(job: Job, url: str, chaos: Chaos, chaos_delay: float) -> Letter:
+    place = (job.ordinal, job.frame, job.state)
+    return Letter(
+        url=url,
+        body=_encoded(job.order.dialect.body(job)),
+        kind="true",
+        task_id=job.task_id,
+        ordinal=job.ordinal,
+        lane=job.ordinal,
+        progress=job.progress,
+        delay=chaos_delay * (0.5 + chaos.share("lateness", *place)) if chaos.strikes("delay", *place) else 0.0,
+        dropped=chaos.strikes("drop", *place),
+        postponed=chaos.strikes("reorder", *place),
+    )
+
+
+def _duplicates(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
+    if not chaos.strikes("duplicate", job.ordinal, job.frame, job.state):
+        return []
+    copies = 1 + int(chaos.share("copies", job.ordinal, job.frame) * 2)
+    # Other lanes, so that the copies may arrive at the very same time.
+    return [replace(true, kind="duplicate", lane=true.lane + n) for n in range(1, copies + 1)]
+
+
+def _contradiction(true: Letter, job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
+    if job.state != "finished" or not chaos.strikes("contradict", job.ordinal):
+        return []
+    body = _encoded(job.order.dialect.contrary(job))
+    later = true.delay + chaos_delay * (0.1 + chaos.share("contrary", job.ordinal))
+    return [replace(true, kind="contradict", body=body, delay=later, postponed=False)]
+
+
+def _forgery(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
+    if not job.done or not chaos.strikes("forge", job.ordinal):
+        return []
+    forged = replace(true, kind="forged", lane=true.lane + 1, delay=0.0, dropped=False, postponed=False)
+    match int(chaos.share("forgery", job.ordinal) * 3):
+        case 0:
+            return [replace(forged, url=_wrong_token(true.url))]
+        case 1:
+            return [replace(forged, body=b'{"success": tru\xff')]
+        case _:
+            stranger = uuid_of(job.seed, "stranger", job.ordinal)
+            return [replace(forged, body=true.body.replace(job.task_id.encode(), stranger.encode()))]
+
+
+def _wrong_token(url: str) -> str:
+    parts = urlsplit(url)
+    stem = parts.path.rpartition("/")[0]
+    return urlunsplit(parts._replace(path=f"{stem}/{digest('forged', url).hex()}"))
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()

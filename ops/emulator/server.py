@@ -1,0 +1,95 @@
+"""Runs an emulator: in this process for tests (start), or as a program of its own (serve)."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import click
+from granian import Granian
+from granian.constants import Interfaces
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from ops.emulator.application import application
+from ops.emulator.engine import Engine
+from ops.emulator.options import Options
+
+_THREADS = 64  # a long synchronous answer keeps one of them
+_WATCH = 1.0  # seconds between looks at the parent process
+
+
+class Emulator:
+    """A running emulator: `url`, `state` (its engine), `stop()`. Usable in a with statement."""
+
+    def __init__(self, options: Options, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.state = Engine(options)
+        self._server = make_server(host, port, application(self.state), threaded=True, request_handler=_Quiet)
+        self.url = f"http://{host}:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the server and every thread of it."""
+        self._server.shutdown()
+        self._thread.join()
+        self.state.stop()
+        self._server.server_close()
+
+    def __enter__(self) -> Emulator:
+        return self
+
+    def __exit__(self, *reason: object) -> None:
+        self.stop()
+
+
+class _Quiet(WSGIRequestHandler):
+    def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
+        """Say nothing: the control API has the record."""
+
+
+def start(options: Options | None = None, *, host: str = "127.0.0.1", port: int = 0) -> Emulator:
+    """An emulator in this process, on a free port unless told otherwise."""
+    return Emulator(options or Options(), host, port)
+
+
+def serve(host: str, port: int, options: Options) -> None:
+    """Run until SIGINT or SIGTERM, in one worker process, and print one line with the address when ready."""
+    port = port or _free_port(host)
+    server = Granian(
+        "emulator",
+        address=host,
+        port=port,
+        interface=Interfaces.WSGI,
+        blocking_threads=_THREADS,
+        websockets=False,
+        log_enabled=False,
+        workers_kill_timeout=2,
+    )
+    server.serve(target_loader=partial(_load, options, f"http://{host}:{port}", os.getpid()), wrap_loader=False)
+
+
+def _load(options: Options, url: str, parent: int) -> Callable[..., Any]:
+    """The WSGI callable, made inside the worker process; the listening socket is open by now."""
+    app = application(Engine(options))
+    threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
+    click.echo(f"emulator listening on {url} seed={options.seed}")
+    return app
+
+
+def _watch_parent(parent: int) -> None:
+    """End this process when the one that started it has died without a word."""
+    while os.getppid() == parent:
+        time.sleep(_WATCH)
+    os._exit(1)
+
+
+def _free_port(host: str) -> int:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.bind((host, 0))
+        port: int = probe.getsockname()[1]
+        return port
