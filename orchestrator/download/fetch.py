@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import json
 import ssl
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from http.client import HTTPException
 from typing import Any
 
 import certifi
 from urllib3.connection import HTTPConnection
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import DecodeError, HTTPError
 from urllib3.response import HTTPResponse
 from urllib3.util import Url
 
@@ -77,7 +79,10 @@ class Downloader:
                     onward = response.headers.get("Location") if response.status in REDIRECTS else None
                     if onward is None:
                         _expect(response, range(200, 201), current)
-                        return Download(self._body(response, wire, current), _content_type(response), current)
+                        data = _read(response, self._max_bytes, wire, current)
+                        if not data:
+                            raise DownloadFailed(f"{redact_url(current)}: an empty body", retryable=True, status=200)
+                        return Download(data, _content_type(response), current)
                 current = joined(current, onward)
         raise DownloadFailed(f"{redact_url(url)}: more than {MAX_REDIRECTS} redirects", retryable=False)
 
@@ -94,9 +99,6 @@ class Downloader:
 
     def _wire(self, timeout: float, total_timeout: float) -> Wire:
         return Wire(self._policy, self._resolver, timeout, total_timeout)
-
-    def _body(self, response: HTTPResponse, wire: Wire, url: str) -> bytes:
-        return _read(response, self._max_bytes, wire, url)
 
     @contextmanager
     def _asked(
@@ -116,6 +118,7 @@ class Downloader:
         return PlainConnection(host, parsed.port or 80, wire)
 
 
+@cache
 def _trusting_usual_authorities() -> ssl.SSLContext:
     """The system's certificate authorities (an operator's own among them) and certifi's, for systems without any."""
     context = ssl.create_default_context()
@@ -127,7 +130,7 @@ def _trusting_usual_authorities() -> ssl.SSLContext:
 def _translated(url: str, wire: Wire) -> Iterator[None]:
     try:
         yield
-    except (OSError, HTTPException, HTTPError) as error:
+    except (OSError, HTTPException, HTTPError, zlib.error) as error:
         untrusted = isinstance(error, ssl.SSLCertVerificationError) or isinstance(
             error.__cause__, ssl.SSLCertVerificationError
         )
@@ -150,21 +153,29 @@ def _expect(response: HTTPResponse, wanted: range, url: str) -> None:
 
 
 def _read(response: HTTPResponse, limit: int, wire: Wire, url: str) -> bytes:
-    """The whole body, decoded. That one is shorter than announced is noticed by urllib3, that it is too long here."""
-    chunks: list[bytes] = []
-    size = response.length_remaining or 0
-    if size <= limit:
-        size = 0
-        for chunk in response.stream(CHUNK_BYTES):
-            chunks.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                break
-    if size > limit:
+    """The whole body, decoded. One shorter than announced is noticed by urllib3, one too long here."""
+    body = b"".join(_decoded(response, limit + 1))
+    if len(body) > limit:
         raise DownloadFailed(f"{redact_url(url)}: larger than {limit} bytes", retryable=False, status=response.status)
     if wire.over:  # a cut connection looks like the end of a body that announced no length
         raise TimeoutError
-    return b"".join(chunks)
+    return body
+
+
+def _decoded(response: HTTPResponse, left: int) -> Iterator[bytes]:
+    """At most ``left`` bytes of the body. Unpacked here, because urllib3 lets go of its bound at the end of a body."""
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in {"identity", "gzip", ""}:
+        raise DecodeError(f"Content-Encoding {encoding} was not asked for")
+    unpack = zlib.decompressobj(wbits=31) if encoding == "gzip" else None
+    for raw in response.stream(CHUNK_BYTES, decode_content=False):
+        chunk = unpack.decompress(raw, left) if unpack else raw[:left]
+        yield chunk
+        left -= len(chunk)
+        if left <= 0:
+            return
+    if unpack and not unpack.eof:
+        raise DecodeError("the compressed body is not whole")
 
 
 def _content_type(response: HTTPResponse) -> str:
