@@ -1,0 +1,17 @@
+"""The dialects of image APIs, by name. ``base`` has the contract."""
+
+from __future__ import annotations
+
+from orchestrator.errors import ConfigError
+from orchestrator.providers.acedata import AceData
+from orchestrator.providers.base import Dialect
+
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (AceData(),)}
+
+
+def dialect(name: str) -> Dialect:
+    """The dialect of that name; raises ConfigError naming those that exist."""
+    try:
+        return DIALECTS[name]
+    except KeyError:
+        raise ConfigError(f"there is no provider {name!r}; known: {', '.join(sorted(DIALECTS))}") from None

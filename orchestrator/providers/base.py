@@ -64,7 +64,7 @@ class Dialect(Protocol):
         """The events in a delivered body (JSON object, JSON array or NDJSON). Raises MalformedDelivery."""
 
     def check(self, account: Account, order: Order) -> None:
-        """Raises InvalidInput when the account cannot be sent the order, above all when the parent does not offer it."""
+        """Raises InvalidInput when the order cannot be sent, above all when the parent does not offer its action."""
 
     def submit(self, account: Account, order: Order, report: Report) -> SubmitOutcome:
         """Send the order once. ``report`` takes the events of each streamed line, with its bytes, as they come."""

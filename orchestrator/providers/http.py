@@ -1,0 +1,258 @@
+"""One HTTP request to a provider, sent at most once, and what is known about it afterwards.
+
+The whole difference that matters: ``NotSent`` is certain (the connection never came about), ``Lost`` is not (the
+request went out, wholly or in part, and no readable answer came back).
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import certifi
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationValueError,
+    NameResolutionError,
+    ReadTimeoutError,
+)
+
+USER_AGENT = "midjourney-orchestrator"
+MAX_ANSWER = 2 * 1024 * 1024
+MAX_LINE = 1024 * 1024
+_IDLE = 4.0  # seconds; servers commonly close idle connections after five and more
+_CHUNK = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """timeout: seconds of silence that are borne. total: seconds for everything; the same when None."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes | None = field(repr=False, default=None)
+    timeout: float = 30.0
+    total: float | None = None
+    limit: int = MAX_ANSWER
+
+    @property
+    def patience(self) -> float:
+        return self.timeout if self.total is None else self.total
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An answer whose body is still coming. ``lines`` raises BrokenOff when it ends too early."""
+
+    status: int
+    headers: Mapping[str, str]
+    lines: Iterator[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """The request is known not to have left."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Nobody knows whether the request was worked on."""
+
+    reason: str
+
+
+class BrokenOff(Exception):
+    """The body ended before its end, was too long, or took too long."""
+
+
+class _NoConnection(Exception):
+    """Raised inside connect(). No class that urllib3 catches, so it passes through as it is."""
+
+
+class _Careful:
+    """What both connection classes add: a failure to connect is told apart, and an idle connection is not reused."""
+
+    _used = 0.0
+
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[misc]  # mixed into urllib3's connections only
+        except Exception as error:
+            raise _NoConnection(_unreachable(error)) from error
+        self._used = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        # A server may close an idle connection at the very moment it is reused, and then nobody knows whether the
+        # request was read. Young connections make that rare.
+        return bool(super().is_connected) and time.monotonic() - self._used < _IDLE  # type: ignore[misc]  # as above
+
+    def getresponse(self) -> Any:
+        response = super().getresponse()  # type: ignore[misc]  # as above
+        self._used = time.monotonic()
+        return response
+
+
+class _Connection(_Careful, HTTPConnection):
+    pass
+
+
+class _TlsConnection(_Careful, HTTPSConnection):
+    pass
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class Transport:
+    """Connections shared by all threads. No retry, no redirect, no proxy or credentials from the environment."""
+
+    def __init__(self, *, connect_timeout: float = 10.0, per_host: int = 32, tls: ssl.SSLContext | None = None) -> None:
+        self._connect_timeout = connect_timeout
+        self._per_host = per_host
+        self._tls = tls
+        self._owner = 0
+        self._manager = PoolManager()
+
+    def send(self, request: Request) -> Answer | NotSent | Lost:
+        """Send once and read the whole answer."""
+        response = self._open(request)
+        if isinstance(response, NotSent | Lost):
+            return response
+        try:
+            body = _whole(_pieces(response, request), request.limit)
+        except BrokenOff as error:
+            return Lost(str(error))
+        finally:
+            _finish(response)
+        return Answer(response.status, _headers(response), body)
+
+    @contextmanager
+    def opened(self, request: Request) -> Iterator[Opened | NotSent | Lost]:
+        """Send once and read the answer line by line while it comes."""
+        response = self._open(request)
+        if isinstance(response, NotSent | Lost):
+            yield response
+            return
+        try:
+            yield Opened(response.status, _headers(response), _lines(_pieces(response, request)))
+        finally:
+            _finish(response)
+
+    def _open(self, request: Request) -> BaseHTTPResponse | NotSent | Lost:
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
+        if not all(value.isascii() and value.isprintable() for value in headers.values()):
+            return NotSent("a header (the account's token?) has characters that no header may have")
+        try:
+            return self._pools().urlopen(
+                request.method,
+                request.url,
+                body=request.body,
+                headers=headers,
+                timeout=Timeout(connect=self._connect_timeout, read=request.timeout),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+        except _NoConnection as error:
+            return NotSent(str(error))
+        except LocationValueError:
+            return NotSent("the address is not a valid URL")
+        except (HTTPError, OSError) as error:
+            return Lost(_lost(error, request.timeout))
+
+    def _pools(self) -> PoolManager:
+        if self._owner != os.getpid():  # a forked process must not write into its parent's connections
+            manager = PoolManager(
+                num_pools=32, maxsize=self._per_host, block=False, ca_certs=certifi.where(), ssl_context=self._tls
+            )
+            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+            self._manager, self._owner = manager, os.getpid()
+        return self._manager
+
+
+def _finish(response: BaseHTTPResponse) -> None:
+    """Close what was not read to its end; a connection whose answer was is back in the pool by now."""
+    response.close()
+    response.release_conn()
+
+
+def _headers(response: BaseHTTPResponse) -> dict[str, str]:
+    return {name.lower(): value for name, value in response.headers.items()}
+
+
+def _pieces(response: BaseHTTPResponse, request: Request) -> Iterator[bytes]:
+    deadline = time.monotonic() + request.patience
+    while True:
+        try:
+            piece = response.read1(_CHUNK, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise BrokenOff(_lost(error, request.timeout)) from error
+        if not piece:
+            return
+        yield piece
+        if time.monotonic() > deadline:
+            raise BrokenOff(f"the answer was not complete after {request.patience:g} s")
+
+
+def _whole(pieces: Iterator[bytes], limit: int) -> bytes:
+    body = bytearray()
+    for piece in pieces:
+        body += piece
+        if len(body) > limit:
+            raise BrokenOff(f"the answer is longer than {limit} bytes")
+    return bytes(body)
+
+
+def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in pieces:
+        *complete, rest = (rest + piece).split(b"\n")
+        yield from (line for line in complete if line.strip())
+        if len(rest) > MAX_LINE:
+            raise BrokenOff(f"a line is longer than {MAX_LINE} bytes")
+    if rest.strip():
+        yield rest
+
+
+def _unreachable(error: Exception) -> str:
+    if isinstance(error, NameResolutionError):
+        return "the host name cannot be resolved"
+    if isinstance(error.__cause__, ConnectionRefusedError):
+        return "the connection was refused"
+    if isinstance(error, ConnectTimeoutError | TimeoutError):
+        return "the connection could not be made in time"
+    if isinstance(error, ssl.SSLError):
+        return f"no TLS connection: {error.reason or 'failed'}"
+    return "no connection could be made"
+
+
+def _lost(error: Exception, timeout: float) -> str:
+    if isinstance(error, ReadTimeoutError | TimeoutError):
+        return f"no answer within {timeout:g} s"
+    return "the connection was closed before a complete answer"
