@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -60,11 +60,13 @@ def launch(
     argv: Sequence[str | Path],
     *,
     output: int | IO[bytes],
+    env: Mapping[str, str] = ENVIRONMENT,
+    cwd: Path = Path("/"),
     account: Account | None = None,
     keep_fds: Sequence[int] = (),
     death_signal: signal.Signals | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start a server in a session of its own (a terminal's Ctrl-C is not for it).
+    """Start a program in a session of its own (a terminal's Ctrl-C is not for it).
 
     ``death_signal`` is what it receives when the starting thread dies; it has no effect outside Linux.
     """
@@ -78,8 +80,8 @@ def launch(
         stdin=subprocess.DEVNULL,
         stdout=output,
         stderr=subprocess.STDOUT,
-        env=ENVIRONMENT,
-        cwd="/",
+        env=env,
+        cwd=cwd,
         start_new_session=True,
         pass_fds=keep_fds,
         user=account.uid if account else None,
