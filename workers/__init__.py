@@ -1,0 +1,1 @@
+"""Celery workers: they act on what the orchestrator has decided."""

@@ -1,0 +1,5 @@
+"""Where providers knock: ``POST /callbacks/{account}/{token}``."""
+
+from orchestrator.receiver.callbacks import blueprint
+
+__all__ = ["blueprint"]

@@ -1,0 +1,108 @@
+"""Nudges: Celery messages that carry ids only. A nudge is a hint; losing one costs seconds, never work."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Protocol
+from uuid import UUID
+
+import structlog
+from celery import Celery
+from kombu.exceptions import KombuError, OperationalError
+
+log = structlog.get_logger(__name__)
+
+# Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the sweep.
+ROUTES = {"advance": "advance", "submit": "submit", "look": "submit", "act": "media", "sweep": "sweep"}
+QUEUES = tuple(dict.fromkeys(ROUTES.values()))
+_SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
+
+
+class Nudge(Protocol):
+    """What the rest of the program may say to the workers."""
+
+    def advance(self, run_id: UUID) -> None: ...
+
+    def submit(self, account: str) -> None: ...
+
+    def look(self, account: str, task_ids: list[UUID]) -> None: ...
+
+    def act(self) -> None: ...
+
+
+def make_app(url: str) -> Celery:
+    """The Celery application: late acknowledgement, ids only, no results kept."""
+    app = Celery("orchestrator", broker=url)
+    app.conf.update(
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_ignore_result=True,
+        task_store_errors_even_if_ignored=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
+        task_default_queue="advance",
+        task_publish_retry=False,
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
+        worker_send_task_events=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(url),
+        timezone="UTC",
+    )
+    return app
+
+
+def _transport_options(url: str) -> dict[str, Any]:
+    if not url.startswith(("redis", "rediss", "valkey")):
+        return {}
+    # Longer than any job: a message is given to a second worker only when the first one has died.
+    return {"visibility_timeout": 1800, "socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
+
+
+class Broker:
+    """Sends nudges. Never raises for a broker that is away: the sweep finds the rows."""
+
+    def __init__(self, app: Celery) -> None:
+        self.app = app
+        self._silent_until = 0.0
+
+    def advance(self, run_id: UUID) -> None:
+        self._send("advance", str(run_id))
+
+    def submit(self, account: str) -> None:
+        self._send("submit", account)
+
+    def look(self, account: str, task_ids: list[UUID]) -> None:
+        self._send("look", account, [str(task_id) for task_id in task_ids])
+
+    def act(self) -> None:
+        self._send("act")
+
+    def _send(self, job: str, *arguments: Any) -> None:
+        if time.monotonic() < self._silent_until:
+            return
+        try:
+            self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True)
+        except (OperationalError, KombuError, OSError) as error:
+            self._silent_until = time.monotonic() + _SILENCE
+            log.warning("nudge lost", job=job, error=f"{type(error).__name__}: {error}")
+
+
+class Silence:
+    """A broker that says nothing: every run must still end, by the sweep alone."""
+
+    def advance(self, run_id: UUID) -> None:
+        """Say nothing."""
+
+    def submit(self, account: str) -> None:
+        """Say nothing."""
+
+    def look(self, account: str, task_ids: list[UUID]) -> None:
+        """Say nothing."""
+
+    def act(self) -> None:
+        """Say nothing."""

@@ -1,0 +1,164 @@
+"""What a person does to a run, a task or a delivery: cancel, retry, choose, resolve, adopt, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from orchestrator.advance import Opened, advance_locked, nudge_for
+from orchestrator.core.events import Event, Source, TaskError
+from orchestrator.core.run import Run, Task
+from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
+from orchestrator.errors import Conflict, InvalidInput
+from orchestrator.intake import take_events
+from orchestrator.services import Services
+from orchestrator.store import Connection, callbacks, runs, tasks
+from orchestrator.store.callbacks import Taken
+
+
+def cancel_run(services: Services, run_id: UUID) -> Run:
+    """End a run. Nothing more is opened; what the provider already has is followed to its end and recorded."""
+    now = services.now()
+    with services.db.transaction() as connection:
+        run = runs.lock_run(connection, run_id)
+        if run.state is RunState.CANCELLED:
+            return run
+        if run.state in FINAL_RUN_STATES:
+            raise Conflict(f"the run has {run.state} already")
+        ended = runs.finish_run(connection, run_id, RunState.CANCELLED, error=None, now=now)
+        tasks.cancel_unsent(connection, run_id, cause="the run was cancelled", now=now)
+    return ended or run
+
+
+def retry_run(services: Services, run_id: UUID, step: str | None = None) -> Run:
+    """Run again from the steps that failed, or from ``step`` and everything that follows from it."""
+    with services.db.transaction() as connection:
+        run = runs.lock_run(connection, run_id)
+        known = tasks.load_tasks(connection, run_id)
+        pipeline = services.pipeline(connection, run.pipeline, run.version)
+        if step is not None and step not in pipeline.steps:
+            allowed = f"allowed: {', '.join(pipeline.steps)}"
+            raise InvalidInput(f"there is no step {step!r}; {allowed}", fields={"from": [allowed]})
+        steps = _failed_steps(known) | (pipeline.downstream(step) if step else frozenset())
+        opened = _reopen(services, connection, run, steps)
+        run = runs.get_run(connection, run_id)
+    nudge_for(services, opened)
+    return run
+
+
+def retry_task(services: Services, task_id: UUID) -> Run:
+    """Another attempt of one failed task."""
+    with services.db.transaction() as connection:
+        run = runs.lock_run(connection, tasks.get_task(connection, task_id).run_id)
+        known = tasks.load_tasks(connection, run.id)
+        task = next(one for one in known if one.id == task_id)
+        if task.state not in (TaskState.FAILED, TaskState.CANCELLED) or task.superseded:
+            raise Conflict(f"the task is {'replaced' if task.superseded else task.state}; only a failed one is retried")
+        others = _failed_steps(one for one in known if (one.step, one.item) != (task.step, task.item))
+        if others:
+            raise Conflict(f"other steps have failed too ({', '.join(sorted(others))}): retry the run")
+        opened = _reopen(services, connection, run, [task.step], task.item)
+        run = runs.get_run(connection, run.id)
+    nudge_for(services, opened)
+    return run
+
+
+def choose(services: Services, task_id: UUID, quadrant: int) -> Task:
+    """A person's choice for a task that waits for one."""
+    if quadrant not in (1, 2, 3, 4):
+        raise InvalidInput(f"quadrant: {quadrant}; allowed: 1 to 4", fields={"quadrant": ["allowed: 1 to 4"]})
+    with services.db.connection() as connection:
+        task = tasks.get_task(connection, task_id)
+        done = tasks.finish_task(
+            connection,
+            task_id,
+            TaskState.SUCCEEDED,
+            from_states=[TaskState.WAITING] if task.kind is TaskKind.CHOOSE else [],
+            cause="person",
+            now=services.now(),
+            result={"by": "person", "quadrant": quadrant},
+        )
+        if not done:
+            raise Conflict(f"the task waits for nobody's choice: it is {task.state}")
+        task = tasks.get_task(connection, task_id)
+    services.nudge.advance(task.run_id)
+    return task
+
+
+def resolve(services: Services, task_id: UUID, outcome: str, external_id: str | None = None) -> Task:
+    """What became of an uncertain submission, by a person's word.
+
+    outcome: ``submitted`` (with the provider's id), ``not_submitted`` (it is sent again) or ``failed``.
+    """
+    now = services.now()
+    with services.db.connection() as connection:
+        task = tasks.get_task(connection, task_id)
+        if task.state is not TaskState.UNCERTAIN:
+            raise Conflict(f"the task is {task.state}, not uncertain")
+        if outcome == "submitted":
+            if not external_id:
+                raise InvalidInput("external_id is needed", fields={"external_id": ["the provider's id of the job"]})
+            quiet = services.config.account(str(task.account)).quiet
+            tasks.record_submitted(connection, task_id, external_id, quiet=min(quiet, 1.0), now=now)
+        elif outcome == "not_submitted":
+            error = TaskError("not_submitted", "a person found that it never arrived")
+            tasks.refuse_submission(connection, task_id, error, retry_at=now, now=now)
+        elif outcome == "failed":
+            error = TaskError("submission_uncertain", "a person gave up an uncertain submission")
+            tasks.refuse_submission(connection, task_id, error, retry_at=None, now=now)
+        else:
+            raise InvalidInput(
+                f"outcome: {outcome!r}", fields={"outcome": ["allowed: submitted, not_submitted, failed"]}
+            )
+        resolved = tasks.get_task(connection, task_id)
+    if resolved.final:
+        services.nudge.advance(resolved.run_id)
+    elif resolved.state is TaskState.READY:
+        services.nudge.submit(str(resolved.account))
+    return resolved
+
+
+def adopt(services: Services, callback_id: UUID, task_id: UUID) -> Taken:
+    """Give a kept delivery to a task, whatever job it names."""
+    return _again(services, callback_id, task_id)
+
+
+def replay(services: Services, callback_id: UUID) -> Taken:
+    """Take a kept delivery again, as if it had just come."""
+    return _again(services, callback_id, None)
+
+
+def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken:
+    with services.db.connection() as connection:
+        kept = callbacks.get_callback(connection, callback_id)
+        scope = adopter or (kept["scope"] if kept["scope"].int else None)
+        if adopter:
+            tasks.get_task(connection, adopter)
+    account = services.config.account(kept["account"])
+    events = services.dialect(account.name).read(bytes(kept["body"]))
+    if adopter:
+        # The task takes the evidence, not the job's name: it may have one already.
+        events = tuple(Event(e.kind, None, e.progress, e.result, e.error) for e in events)
+    body = bytes(kept["body"]) + b"\n#" + uuid7().bytes  # another key than the first delivery's
+    taken = take_events(services, account, scope, events, body=body, source=Source.PERSON)
+    if taken.verdict is not Verdict.DUPLICATE:
+        with services.db.connection() as connection:
+            callbacks.judge(connection, callback_id, taken.verdict, reason=taken.reason, task_id=taken.task_id)
+    return taken
+
+
+def _failed_steps(known: Iterable[Task]) -> set[str]:
+    return {task.step for task in known if task.state is TaskState.FAILED and not task.superseded}
+
+
+def _reopen(
+    services: Services, connection: Connection, run: Run, steps: Iterable[str], item: int | None = None
+) -> Opened:
+    """Set the run going again without the finished tasks of these steps, and open what follows."""
+    reopened = runs.reopen_run(connection, run.id)
+    if reopened is None:
+        raise Conflict(f"the run is {run.state}; only a failed or cancelled one is retried")
+    tasks.supersede(connection, run.id, steps, item)
+    return advance_locked(services, connection, reopened, tasks.load_tasks(connection, run.id))

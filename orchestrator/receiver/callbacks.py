@@ -1,0 +1,37 @@
+"""Stop 1 of the path: bytes in, verdict out. What a stranger sends never makes a 5xx."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from orchestrator.core.states import Verdict
+from orchestrator.errors import TooLarge
+from orchestrator.intake import take_callback
+from orchestrator.services import Services
+
+
+def blueprint(services: Services) -> Blueprint:
+    """The receiver's one route, for these services."""
+    receiver = Blueprint("receiver", __name__)
+
+    @receiver.post("/callbacks/<account>/<token>", strict_slashes=False)
+    def callback(account: str, token: str) -> tuple[Response, int]:
+        taken = take_callback(services, account, token, _body(services.config.max_body), request.content_type)
+        answer: dict[str, Any] = {"verdict": taken.verdict.value}
+        if taken.reason:
+            answer["reason"] = taken.reason
+        return jsonify(answer), 202 if taken.verdict is Verdict.PARKED else 200
+
+    return receiver
+
+
+def _body(limit: int) -> bytes:
+    """The body, of at most ``limit`` bytes, whatever length was announced."""
+    request.max_content_length = limit
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"the body is over {limit} bytes") from error

@@ -1,0 +1,87 @@
+"""What a process works with: configuration, database, broker, clock, and what is opened only by those who use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from orchestrator import expressions, loader
+from orchestrator.broker import Broker, Nudge, make_app
+from orchestrator.config import Config
+from orchestrator.core.pipeline import Pipeline
+from orchestrator.core.view import Expressions
+from orchestrator.errors import ConfigError
+from orchestrator.providers import dialect
+from orchestrator.providers.base import Dialect
+from orchestrator.store import Connection, Database, accounts, pipelines
+
+if TYPE_CHECKING:
+    from orchestrator.archive import Archive
+    from orchestrator.download import Downloader
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Services:
+    """One per process. Close it when the process ends."""
+
+    def __init__(
+        self, config: Config, *, nudge: Nudge | None = None, pool: int = 8, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        if not config.database_url:
+            raise ConfigError("DATABASE_URL: needed here; `orchestrator up` starts a database of its own")
+        if not config.secrets:
+            raise ConfigError("ORCHESTRATOR_SECRET: needed to sign callback URLs; at least 16 characters")
+        self.config = config
+        self.now = clock
+        self.db = Database(config.database_url, size=pool)
+        self.nudge: Nudge = nudge or _broker(config)
+        self.expressions: Expressions = expressions
+        self._pipelines: dict[tuple[str, int], Pipeline] = {}
+
+    def pipeline(self, connection: Connection, name: str, version: int) -> Pipeline:
+        """A stored pipeline, parsed once per process: a version never changes."""
+        key = (name, version)
+        if key not in self._pipelines:
+            document = pipelines.get_pipeline(connection, name, version)["document"]
+            self._pipelines[key] = loader.parse(document, where=f"{name} version {version}")
+        return self._pipelines[key]
+
+    def dialect(self, account: str) -> Dialect:
+        return dialect(self.config.account(account).provider)
+
+    def capabilities(self) -> dict[str, frozenset[str]]:
+        """For each account, the neutral actions that its dialect can do."""
+        return {name: frozenset(dialect(one.provider).actions) for name, one in self.config.accounts.items()}
+
+    def put_accounts(self) -> None:
+        """Make the stored accounts and slots agree with the configuration."""
+        with self.db.connection() as connection:
+            accounts.put_accounts(connection, self.config.accounts.values())
+
+    # The receiver never touches images, so these libraries are loaded by the workers alone.
+
+    @cached_property
+    def archive(self) -> Archive:
+        from orchestrator.archive import open_archive  # noqa: PLC0415 - see above
+
+        return open_archive(self.config.archive_url)
+
+    @cached_property
+    def downloader(self) -> Downloader:
+        from orchestrator.download import Downloader  # noqa: PLC0415 - see above
+
+        return Downloader(self.config.allow_hosts, self.config.max_image, timeout=20.0, total_timeout=120.0)
+
+    def close(self) -> None:
+        self.db.close()
+
+
+def _broker(config: Config) -> Broker:
+    if not config.broker_url:
+        raise ConfigError("BROKER_URL: needed here; `orchestrator up` starts a broker of its own")
+    return Broker(make_app(config.broker_url))

@@ -1,0 +1,105 @@
+"""The callbacks table: raw deliveries and what became of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from orchestrator.core.states import Verdict
+from orchestrator.errors import NotFound
+from orchestrator.store.pool import Connection, Row, execute, json, row, rows
+from orchestrator.store.queries import load
+
+_SQL = load("callbacks")
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a delivery. ended_runs: runs with a task that it ended."""
+
+    verdict: Verdict
+    reason: str | None
+    task_id: UUID | None
+    ended_runs: tuple[UUID, ...]
+
+
+def receive(
+    connection: Connection,
+    *,
+    callback_id: UUID,
+    account: str,
+    task_id: UUID | None,
+    source: str,
+    content_type: str | None,
+    digest: bytes,
+    body: bytes,
+    events: list[dict[str, Any]],
+    keep: bool,
+    now: datetime,
+) -> Taken:
+    """Correlate, merge and record one delivery: one round trip, one transaction."""
+    found = row(
+        connection,
+        _SQL["receive"],
+        id=callback_id,
+        account=account,
+        task_id=task_id,
+        source=source,
+        content_type=content_type,
+        digest=digest,
+        body=body,
+        events=json(events),
+        keep=keep,
+        now=now,
+    )
+    if found is None:
+        raise AssertionError("the function receive answers every call")
+    return Taken(
+        Verdict(found["verdict"]), found["reason"], found["task_id"], tuple(dict.fromkeys(found["ended_runs"]))
+    )
+
+
+def insert_rejected(
+    connection: Connection,
+    *,
+    callback_id: UUID,
+    account: str,
+    task_id: UUID | None,
+    reason: str,
+    content_type: str | None,
+    digest: bytes,
+    body: bytes,
+    now: datetime,
+) -> None:
+    execute(
+        connection,
+        _SQL["insert_rejected"],
+        id=callback_id,
+        account=account,
+        task_id=task_id,
+        reason=reason,
+        content_type=content_type,
+        digest=digest,
+        body=body,
+        now=now,
+    )
+
+
+def get_callback(connection: Connection, callback_id: UUID) -> Row:
+    """Raises NotFound."""
+    found = row(connection, _SQL["get_callback"], callback_id=callback_id)
+    if found is None:
+        raise NotFound(f"there is no callback {callback_id}")
+    return found
+
+
+def parked_for(connection: Connection, account: str, external_id: str) -> list[Row]:
+    return rows(connection, _SQL["parked_for"], account=account, external_id=external_id)
+
+
+def judge(
+    connection: Connection, callback_id: UUID, verdict: Verdict, *, reason: str | None, task_id: UUID | None
+) -> None:
+    execute(connection, _SQL["judge"], callback_id=callback_id, verdict=verdict.value, reason=reason, task_id=task_id)

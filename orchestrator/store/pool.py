@@ -1,0 +1,101 @@
+"""The connection pool, and how a statement is run on it. psycopg's errors leave as ours."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb, set_json_dumps
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from orchestrator.errors import DatabaseUnavailable
+from orchestrator.store.jsonb import dumps
+
+Row = dict[str, Any]
+Connection = psycopg.Connection[Row]
+
+STATEMENT_TIMEOUT = timedelta(seconds=15)
+LOCK_TIMEOUT = timedelta(seconds=5)
+
+
+class Database:
+    """A pool of autocommit connections. ``lazy`` pools open with nobody there, and recover by themselves."""
+
+    def __init__(self, url: str, *, size: int = 8, timeout: float = 5.0, name: str = "orchestrator") -> None:
+        options = (
+            f"-c statement_timeout={STATEMENT_TIMEOUT // timedelta(milliseconds=1)}"
+            f" -c lock_timeout={LOCK_TIMEOUT // timedelta(milliseconds=1)}"
+            " -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
+        )
+        self._pool: ConnectionPool[Connection] = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=size,
+            timeout=timeout,
+            open=False,
+            name=name,
+            check=None,
+            reconnect_timeout=30,
+            connection_class=psycopg.Connection[Row],
+            configure=_configure,
+            kwargs={
+                "autocommit": True,
+                "row_factory": dict_row,
+                "connect_timeout": 5,
+                "application_name": name,
+                "options": options,
+            },
+        )
+        self._pool.open()
+
+    @contextlib.contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection in autocommit: each statement is its own transaction. Raises DatabaseUnavailable."""
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
+            raise DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}") from error
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection inside one transaction: committed at the end, rolled back by an exception."""
+        with self.connection() as connection, connection.transaction():
+            yield connection
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+def rows(connection: Connection, statement: LiteralString, **values: Any) -> list[Row]:
+    """Run a statement; its rows."""
+    return connection.execute(statement, values).fetchall()
+
+
+def row(connection: Connection, statement: LiteralString, **values: Any) -> Row | None:
+    """Run a statement; its first row, if any."""
+    return connection.execute(statement, values).fetchone()
+
+
+def value(connection: Connection, statement: LiteralString, **values: Any) -> Any:
+    """Run a statement; the first column of its first row, or None."""
+    found = row(connection, statement, **values)
+    return next(iter(found.values())) if found else None
+
+
+def execute(connection: Connection, statement: LiteralString, **values: Any) -> int:
+    """Run a statement; how many rows it touched."""
+    return connection.execute(statement, values).rowcount
+
+
+def json(document: Mapping[str, Any] | list[Any] | None) -> Jsonb | None:
+    """A JSON parameter; None stays SQL null."""
+    return None if document is None else Jsonb(document)
+
+
+def _configure(connection: Connection) -> None:
+    set_json_dumps(dumps, connection)

@@ -1,0 +1,81 @@
+"""The runs table."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from orchestrator.core.run import Run
+from orchestrator.core.states import RunState
+from orchestrator.errors import NotFound
+from orchestrator.store.pool import Connection, Row, json, row, rows
+from orchestrator.store.queries import load
+
+_SQL = load("runs")
+_FIELDS = tuple(Run.__dataclass_fields__)
+
+
+def as_run(found: Row) -> Run:
+    """A row as the rules see it."""
+    return Run(**{name: found[name] for name in _FIELDS} | {"state": RunState(found["state"])})
+
+
+def insert_run(
+    connection: Connection, run: Run, *, idempotency_key: str | None, request_digest: bytes | None
+) -> Run | None:
+    """The run as stored, or None when the idempotency key is taken."""
+    found = row(
+        connection,
+        _SQL["insert_run"],
+        id=run.id,
+        pipeline=run.pipeline,
+        version=run.version,
+        inputs=json(run.inputs),
+        labels=json(run.labels),
+        priority=run.priority,
+        idempotency_key=idempotency_key,
+        request_digest=request_digest,
+        now=run.created_at,
+    )
+    return as_run(found) if found else None
+
+
+def run_by_idempotency_key(connection: Connection, key: str) -> tuple[Run, bytes] | None:
+    """The run that the key opened, and the digest of its request."""
+    found = row(connection, _SQL["run_by_idempotency_key"], key=key)
+    return (as_run(found), bytes(found["request_digest"])) if found else None
+
+
+def lock_run(connection: Connection, run_id: UUID) -> Run:
+    """The run, locked until the transaction ends. Raises NotFound."""
+    return _found(row(connection, _SQL["lock_run"], run_id=run_id), run_id)
+
+
+def get_run(connection: Connection, run_id: UUID) -> Run:
+    """Raises NotFound."""
+    return _found(row(connection, _SQL["get_run"], run_id=run_id), run_id)
+
+
+def finish_run(
+    connection: Connection, run_id: UUID, state: RunState, *, error: dict[str, Any] | None, now: datetime
+) -> Run | None:
+    """The run as it is now, or None when it was over already."""
+    found = row(connection, _SQL["finish_run"], run_id=run_id, state=state.value, error=json(error), now=now)
+    return as_run(found) if found else None
+
+
+def reopen_run(connection: Connection, run_id: UUID) -> Run | None:
+    """The run, running again; None when it has succeeded or is paused."""
+    found = row(connection, _SQL["reopen_run"], run_id=run_id)
+    return as_run(found) if found else None
+
+
+def objects_of_run(connection: Connection, run_id: UUID) -> list[Row]:
+    return rows(connection, _SQL["objects_of_run"], run_id=run_id)
+
+
+def _found(found: Row | None, run_id: UUID) -> Run:
+    if found is None:
+        raise NotFound(f"there is no run {run_id}")
+    return as_run(found)

@@ -1,0 +1,26 @@
+-- name: receive
+-- One delivery, whole: correlate, merge, record.
+SELECT * FROM receive(%(id)s, %(account)s, %(task_id)s, %(source)s, %(content_type)s, %(digest)s, %(body)s,
+                      %(events)s, %(keep)s, %(now)s);
+
+-- name: insert_rejected
+-- Keep what cannot be read, as evidence.
+INSERT INTO callbacks AS c (id, account, scope, task_id, source, verdict, reason, content_type, digest, body,
+                            received_at)
+VALUES (%(id)s, %(account)s, coalesce(%(task_id)s, '00000000-0000-0000-0000-000000000000'::uuid), %(task_id)s,
+        'callback', 'rejected', %(reason)s, %(content_type)s, %(digest)s, %(body)s, %(now)s)
+ON CONFLICT (scope, digest) DO UPDATE SET copies = c.copies + 1;
+
+-- name: get_callback
+-- One delivery with its body.
+SELECT * FROM callbacks WHERE id = %(callback_id)s;
+
+-- name: parked_for
+-- Deliveries that came before anybody knew the job.
+SELECT * FROM callbacks WHERE account = %(account)s AND external_id = %(external_id)s AND verdict = 'parked'
+ORDER BY received_at;
+
+-- name: judge
+-- A person or a replay has given a kept delivery a new verdict.
+UPDATE callbacks SET verdict = %(verdict)s, reason = %(reason)s, task_id = coalesce(%(task_id)s, task_id)
+WHERE id = %(callback_id)s;

@@ -1,0 +1,160 @@
+-- name: load_tasks
+-- Every task of a run, for the engine; the caller holds the run's lock.
+SELECT * FROM tasks WHERE run_id = %(run_id)s ORDER BY created_at, id;
+
+-- name: get_task
+-- One task.
+SELECT * FROM tasks WHERE id = %(task_id)s;
+
+-- name: insert_tasks
+-- Open tasks; at most one per run, step, item and attempt, so a second opener inserts nothing.
+WITH opened AS (
+    INSERT INTO tasks (id, run_id, step, item, attempt, kind, action, state, params, account, provider, result, error,
+                       waiting_for, wake_at, urgent_at, timeout, priority, created_at, finished_at, progress)
+    SELECT id, %(run_id)s, step, item, attempt, kind, action, state, params, account, provider, result, error,
+           waiting_for, wake_at, urgent_at, timeout, %(priority)s, %(now)s, finished_at, progress
+    FROM jsonb_to_recordset(%(rows)s) AS row (
+        id uuid, step text, item integer, attempt integer, kind task_kind, action text, state task_state,
+        params jsonb, account text, provider text, result jsonb, error jsonb, waiting_for text, wake_at timestamptz,
+        urgent_at timestamptz, timeout integer, finished_at timestamptz, progress smallint)
+    ON CONFLICT (run_id, step, item, attempt) DO NOTHING
+    RETURNING *
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, NULL, state, 'advance', %(now)s FROM opened
+)
+SELECT * FROM opened;
+
+-- name: settle_tasks
+-- The run has taken notice of the end of these tasks.
+UPDATE tasks SET settled = true WHERE id = ANY(%(task_ids)s) AND NOT settled;
+
+-- name: cancel_unsent
+-- The run is over: what nobody has begun to pay for is cancelled. What the provider has is followed to its end.
+WITH ended AS (
+    UPDATE tasks SET state = 'cancelled', finished_at = %(now)s, wake_at = NULL, waiting_for = NULL, settled = true
+    WHERE run_id = %(run_id)s AND (state = 'ready' OR kind = 'choose' AND state = 'waiting')
+    RETURNING id
+)
+INSERT INTO transitions (task_id, to_state, cause, at) SELECT id, 'cancelled', %(cause)s, %(now)s FROM ended;
+
+-- name: claim_submission
+-- ready -> submitting, with a slot.
+SELECT * FROM claim_submission(%(account)s, make_interval(secs => %(lease)s), %(now)s);
+
+-- name: record_submitted
+-- submitting | uncertain -> waiting; the job's id is kept even if a callback was quicker. True: a parked callback waits.
+SELECT record_submitted(%(task_id)s, %(external_id)s, %(quiet)s, %(now)s);
+
+-- name: refuse_submission
+-- submitting | uncertain -> ready, or -> failed when there is no further try (retry_at null, or past the deadline).
+SELECT refuse_submission(%(task_id)s, %(error)s, %(retry_at)s, %(now)s);
+
+-- name: doubt_submission
+-- submitting -> uncertain: the request went out and nobody knows whether it arrived.
+WITH moved AS (
+    UPDATE tasks SET state = 'uncertain', waiting_for = %(reason)s, wake_at = %(wake_at)s, looks = 0
+    WHERE id = %(task_id)s AND state = 'submitting' RETURNING id
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, 'submitting', 'uncertain', %(reason)s, %(now)s FROM moved
+)
+SELECT count(*) FROM moved;
+
+-- name: claim_act
+-- ready -> working for the most urgent local act.
+WITH next AS (
+    SELECT id FROM tasks
+    WHERE state = 'ready' AND kind <> 'provider' AND wake_at <= %(now)s
+    ORDER BY urgent_at, wake_at LIMIT 1 FOR UPDATE SKIP LOCKED
+), moved AS (
+    UPDATE tasks
+    SET state = 'working', waiting_for = 'a worker', submitted_at = %(now)s, submissions = submissions + 1,
+        wake_at = %(now)s + make_interval(secs => %(lease)s),
+        deadline_at = coalesce(deadline_at, %(now)s + make_interval(secs => timeout))
+    FROM next WHERE tasks.id = next.id RETURNING tasks.*
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, 'ready', 'working', 'act', %(now)s FROM moved
+)
+SELECT * FROM moved;
+
+-- name: finish_task
+-- To a terminal state from one of the given states; gives the slot back. True if it was this call that did it.
+WITH locked AS (
+    SELECT t FROM tasks t WHERE t.id = %(task_id)s AND t.state = ANY(%(from_states)s::task_state[]) FOR UPDATE
+), ended AS MATERIALIZED (
+    SELECT end_task(t, %(state)s::task_state, %(result)s, %(error)s, %(cause)s, %(now)s) FROM locked
+)
+SELECT count(*) > 0 FROM ended;
+
+-- name: ask_person
+-- working -> waiting: a person chooses until the deadline.
+WITH moved AS (
+    UPDATE tasks
+    SET state = 'waiting', waiting_for = 'a person''s choice',
+        deadline_at = %(now)s + make_interval(secs => timeout), wake_at = %(now)s + make_interval(secs => timeout)
+    WHERE id = %(task_id)s AND state = 'working' RETURNING id
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, 'working', 'waiting', 'ask', %(now)s FROM moved
+)
+SELECT count(*) FROM moved;
+
+-- name: hand_back
+-- working | waiting -> ready: a local act that has to be done (again), with parameters laid over the old ones.
+WITH moved AS (
+    UPDATE tasks SET state = 'ready', waiting_for = 'a worker', wake_at = %(wake_at)s, params = params || %(params)s
+    WHERE id = %(task_id)s AND kind <> 'provider' AND state IN ('working', 'waiting') RETURNING id
+), noted AS (
+    INSERT INTO transitions (task_id, to_state, cause, at) SELECT id, 'ready', %(cause)s, %(now)s FROM moved
+)
+SELECT count(*) FROM moved;
+
+-- name: claim_due
+-- Tasks whose time has come; it moves on by the lease, so that no two sweeps take the same ones.
+UPDATE tasks SET wake_at = %(now)s + make_interval(secs => %(lease)s)
+WHERE id IN (
+    SELECT id FROM tasks
+    WHERE state IN ('submitting', 'uncertain', 'working', 'waiting') AND wake_at <= %(now)s
+    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
+RETURNING *;
+
+-- name: look_later
+-- Nothing new was seen: look again at this time.
+UPDATE tasks SET wake_at = %(wake_at)s, looks = looks + 1
+WHERE id = %(task_id)s AND state IN ('uncertain', 'waiting');
+
+-- name: accounts_with_ready_tasks
+-- Which of these accounts have something to submit.
+SELECT name FROM unnest(%(accounts)s::text[]) name
+WHERE EXISTS (SELECT FROM tasks WHERE account = name AND state = 'ready' AND kind = 'provider' AND wake_at <= %(now)s);
+
+-- name: count_ready_acts
+-- How many local acts wait for a worker, counted up to a limit.
+SELECT count(*) FROM (
+    SELECT FROM tasks WHERE state = 'ready' AND kind <> 'provider' AND wake_at <= %(now)s LIMIT %(limit)s) waiting;
+
+-- name: unsettled_runs
+-- Runs with an end that nobody has taken notice of: their nudge was lost.
+SELECT DISTINCT run_id FROM (
+    SELECT run_id FROM tasks WHERE finished_at <= %(before)s AND NOT settled ORDER BY finished_at LIMIT %(limit)s) lost;
+
+-- name: supersede
+-- A retry replaces these finished tasks, and whatever the run's end had cancelled.
+UPDATE tasks SET superseded = true, settled = true
+WHERE run_id = %(run_id)s AND finished_at IS NOT NULL AND NOT superseded
+  AND (state = 'cancelled' OR step = ANY(%(steps)s) AND (%(item)s::integer IS NULL OR item = %(item)s));
+
+-- name: history
+-- Every transition of a task, oldest first.
+SELECT from_state, to_state, cause, at FROM transitions WHERE task_id = %(task_id)s ORDER BY id;
+
+-- name: lineage
+-- A task and the tasks its image came from, nearest first.
+WITH RECURSIVE chain AS (
+    SELECT t.*, 0 AS depth FROM tasks t WHERE t.id = %(task_id)s
+    UNION ALL
+    SELECT t.*, depth + 1 FROM chain c JOIN tasks t ON t.id = (c.params #>> '{parent,task_id}')::uuid WHERE depth < 50
+)
+SELECT * FROM chain ORDER BY depth;

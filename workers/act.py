@@ -1,0 +1,73 @@
+"""Local acts: choose a quadrant, archive an image. Free to repeat, so a lost worker is simply replaced."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import structlog
+
+from orchestrator.advance import advance, nudge_for
+from orchestrator.core.backoff import Backoff
+from orchestrator.core.events import TaskError
+from orchestrator.core.run import Task
+from orchestrator.core.states import TaskKind, TaskState
+from orchestrator.errors import ArchiveFailed, DownloadFailed, OrchestratorError
+from orchestrator.services import Services
+from orchestrator.store import tasks
+from workers.choose import choose
+from workers.keep import keep
+
+log = structlog.get_logger(__name__)
+LEASE = 300.0  # seconds after which the worker is taken for dead
+AGAIN = Backoff(first=2.0, most=120.0)
+
+
+def act_ready(services: Services) -> int:
+    """Do local acts until none is ready, the most urgent first. How many."""
+    count = 0
+    while True:
+        with services.db.connection() as connection:
+            task = tasks.claim_act(connection, lease=LEASE, now=services.now())
+        if task is None:
+            return count
+        _act(services, task)
+        count += 1
+
+
+def _act(services: Services, task: Task) -> None:
+    error: TaskError | None = None
+    try:
+        ended = choose(services, task) if task.kind is TaskKind.CHOOSE else keep(services, task)
+    except OrchestratorError as problem:
+        if _worth_another_try(services, task, problem):
+            return
+        error = TaskError(problem.code, problem.message)
+        ended = _fail(services, task, error)
+    log.info("act", run=str(task.run_id), task=str(task.id), step=task.step, kind=task.kind.value, error=error)
+    if ended:
+        nudge_for(services, advance(services, task.run_id))
+
+
+def _worth_another_try(services: Services, task: Task, problem: OrchestratorError) -> bool:
+    """Hand a passing trouble back for later, as long as the task has time left."""
+    passing = isinstance(problem, ArchiveFailed) or (isinstance(problem, DownloadFailed) and problem.retryable)
+    now = services.now()
+    wake_at = now + timedelta(seconds=AGAIN.wait(task.submissions, 0.0))
+    if not passing or (task.deadline_at is not None and wake_at >= task.deadline_at):
+        return False
+    log.warning("act postponed", task=str(task.id), error=problem.message)
+    with services.db.connection() as connection:
+        return tasks.hand_back(connection, task.id, cause=problem.code, wake_at=wake_at, now=now, params={})
+
+
+def _fail(services: Services, task: Task, error: TaskError) -> bool:
+    with services.db.connection() as connection:
+        return tasks.finish_task(
+            connection,
+            task.id,
+            TaskState.FAILED,
+            from_states=[TaskState.WORKING],
+            cause="act",
+            now=services.now(),
+            error=error,
+        )

@@ -1,0 +1,92 @@
+"""The jobs: a name each, and three lines that say which function they call. Messages carry ids only."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from uuid import UUID
+
+import structlog
+from celery import Celery
+
+from orchestrator.advance import Opened, nudge_for
+from orchestrator.advance import advance as advance_run
+from orchestrator.errors import NotFound, Unavailable
+from orchestrator.services import Services
+from workers.act import act_ready
+from workers.look import look as look_at
+from workers.submit import submit_ready
+from workers.sweep import sweep as sweep_once
+
+log = structlog.get_logger(__name__)
+
+
+class Lazily:
+    """Services that are opened by the first job, in the process that runs it: connections do not survive a fork."""
+
+    def __init__(self, make: Callable[[], Services]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._services: Services | None = None
+
+    def __call__(self) -> Services:
+        with self._lock:
+            if self._services is None:
+                self._services = self._make()
+                self._services.put_accounts()
+        return self._services
+
+
+def register(app: Celery, services: Callable[[], Services]) -> None:
+    """Give the application its jobs."""
+
+    def job(name: str) -> Callable[[Callable[..., None]], object]:
+        def decorate(function: Callable[..., None]) -> object:
+            return app.task(name=name)(_survives_absence(name, function))
+
+        return decorate
+
+    @job("advance")
+    def advance(run_id: str) -> None:
+        submit_now(services(), advance_run(services(), UUID(run_id)))
+
+    @job("submit")
+    def submit(account: str) -> None:
+        submit_ready(services(), account)
+
+    @job("look")
+    def look(account: str, task_ids: list[str]) -> None:
+        look_at(services(), account, [UUID(task_id) for task_id in task_ids])
+
+    @job("act")
+    def act() -> None:
+        act_ready(services())
+
+    @job("sweep")
+    def sweep() -> None:
+        sweep_once(services())
+
+
+def submit_now(services: Services, opened: Opened) -> None:
+    """Submit one of the opened tasks in this very job, and let others share the rest."""
+    account = next(iter(opened.submissions), None)
+    if account:
+        opened.submissions[account] -= 1
+    nudge_for(services, opened)
+    if account:
+        submit_ready(services, account)
+
+
+def _survives_absence(name: str, function: Callable[..., None]) -> Callable[..., None]:
+    """Without database or row there is nothing to do now, and the sweep comes again. A defect is raised."""
+
+    def run(*arguments: object) -> None:
+        try:
+            function(*arguments)
+        except Unavailable as error:
+            log.warning("job given up", job=name, error=error.message)
+        except NotFound as error:
+            log.info("nothing there", job=name, error=error.message)
+
+    run.__name__ = name
+    return run

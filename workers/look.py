@@ -1,0 +1,133 @@
+"""Look at the provider: poll the jobs that are silent, and find the submissions whose answer was lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from orchestrator.advance import advance, nudge_for
+from orchestrator.config import Account
+from orchestrator.core.events import Accepted, Event, Refused, Source, TaskError
+from orchestrator.core.run import Task
+from orchestrator.core.states import TaskKind, TaskState
+from orchestrator.errors import ProviderError
+from orchestrator.intake import take_events
+from orchestrator.services import Services
+from orchestrator.store import tasks
+from workers.submit import order_of, settle
+
+log = structlog.get_logger(__name__)
+LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
+LONGEST = 300.0  # seconds between two looks at most
+
+
+def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> None:
+    """Ask the provider about these tasks of one account, once."""
+    account = services.config.account(account_name)
+    with services.db.connection() as connection:
+        found = [tasks.get_task(connection, task_id) for task_id in task_ids]
+    mine = [task for task in found if task.kind is TaskKind.PROVIDER and task.account == account_name]
+    _poll(services, account, [task for task in mine if task.state is TaskState.WAITING and task.external_id])
+    for task in mine:
+        if task.state is TaskState.UNCERTAIN or (task.state is TaskState.WAITING and not task.external_id):
+            _find(services, account, task)
+
+
+def _poll(services: Services, account: Account, waiting: list[Task]) -> None:
+    if not waiting:
+        return
+    tasks_by_id = {str(task.external_id): task for task in waiting}
+    problem = ""
+    try:
+        events = services.dialect(account.name).fetch(account, list(tasks_by_id))
+    except ProviderError as silence:
+        events, problem = (), silence.message
+        log.warning("poll failed", account=account.name, tasks=len(waiting), error=problem)
+    ended: set[UUID] = set()
+    for event in events:
+        task = tasks_by_id.get(event.external_id or "")
+        if task and _take(services, account, task, event, Source.POLL):
+            ended.add(task.id)
+    for task in waiting:
+        if task.id not in ended:
+            _look_later(services, account, task, problem)
+
+
+def _take(services: Services, account: Account, task: Task, event: Event, source: Source) -> bool:
+    """Whether the evidence ended the task, or found it ended."""
+    body = json.dumps(event.as_json(), default=str, sort_keys=True).encode()
+    take_events(services, account, task.id, [event], body=body, source=source)
+    return event.terminal
+
+
+def _look_later(services: Services, account: Account, task: Task, problem: str = "") -> None:
+    """Nothing final was seen: give the task up when its time is over, else look again, less and less often."""
+    now = services.now()
+    with services.db.connection() as connection:
+        current = tasks.get_task(connection, task.id)
+        if current.final:
+            return
+        if current.deadline_at is None or now < current.deadline_at:
+            wait = min(LONGEST, _interval(account, current) * 1.4 ** min(current.looks, 20))
+            tasks.look_later(connection, task.id, wake_at=now + timedelta(seconds=wait))
+            return
+    _give_up(services, current, problem)
+
+
+def _interval(account: Account, task: Task) -> float:
+    if task.state is TaskState.UNCERTAIN:
+        return 5.0
+    return account.poll if account.callback != "push" else max(account.poll, account.quiet / 4)
+
+
+def _give_up(services: Services, task: Task, problem: str) -> None:
+    uncertain = task.state is TaskState.UNCERTAIN
+    error = TaskError(
+        "submission_uncertain" if uncertain else "timed_out",
+        f"nothing final was heard of it within {task.timeout} s" + (f" ({problem})" if problem else ""),
+    )
+    with services.db.connection() as connection:
+        done = tasks.finish_task(
+            connection,
+            task.id,
+            TaskState.FAILED,
+            from_states=[TaskState.WAITING, TaskState.UNCERTAIN],
+            cause="deadline",
+            now=services.now(),
+            error=error,
+        )
+    if done:
+        log.warning("given up", task=str(task.id), run=str(task.run_id), code=error.code)
+        nudge_for(services, advance(services, task.run_id))
+        services.nudge.submit(str(task.account))
+
+
+def _find(services: Services, account: Account, task: Task) -> None:
+    """Look for a submission whose answer was lost."""
+    try:
+        sighting = services.dialect(account.name).find(account, order_of(services, account, task))
+    except ProviderError as silence:
+        log.warning("look-up failed", account=account.name, task=str(task.id), error=silence.message)
+        _look_later(services, account, task, silence.message)
+        return
+    if sighting.external_id:
+        settle(services, account, task, Accepted(sighting.external_id, sighting.events))
+        log.info("found", account=account.name, task=str(task.id), external_id=sighting.external_id)
+    elif sighting.absent and _settled(services, task):
+        error = TaskError("never_arrived", "the provider does not have it")
+        state = settle(services, account, task, Refused(error, retry=True, after=0.0))
+        log.info("never arrived", account=account.name, task=str(task.id), state=state)
+        services.nudge.submit(account.name)
+    else:
+        _look_later(services, account, task)
+
+
+def _settled(services: Services, task: Task) -> bool:
+    """Whether the provider has had time enough to show a job, and has been asked often enough."""
+    sent = task.submitted_at
+    waited = (services.now() - sent).total_seconds() if sent else 0.0
+    return task.state is TaskState.UNCERTAIN and task.looks + 1 >= LEAST_LOOKS and waited >= services.config.settle

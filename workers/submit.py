@@ -1,0 +1,147 @@
+"""Stop 6 of the path: take a slot, claim the task, call the provider, record what came of it."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from orchestrator.advance import advance, nudge_for
+from orchestrator.config import Account
+from orchestrator.core.backoff import Backoff
+from orchestrator.core.events import Accepted, Ambiguous, Event, Refused, Source, SubmitOutcome, TaskError
+from orchestrator.core.run import Task
+from orchestrator.core.states import TaskState
+from orchestrator.core.tokens import task_token
+from orchestrator.errors import InvalidInput
+from orchestrator.intake import take_events
+from orchestrator.providers.base import Order, Parent
+from orchestrator.services import Services
+from orchestrator.store import accounts, callbacks, tasks
+
+log = structlog.get_logger(__name__)
+REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
+LEASE = 2.0  # times the answer's time-out: after that the worker is taken for dead
+FIRST_LOOK = 5.0  # seconds until the provider is first asked about a lost answer
+
+
+def submit_ready(services: Services, account_name: str) -> int:
+    """Submit tasks of an account until none is ready, or no slot is free. How many."""
+    account = services.config.account(account_name)
+    lease = services.config.submit_timeout * LEASE
+    count = 0
+    while True:
+        with services.db.connection() as connection:
+            task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
+        if task is None:
+            return count
+        _submit(services, account, task)
+        count += 1
+
+
+def order_of(services: Services, account: Account, task: Task) -> Order:
+    """The rendered submission of a task; the same each time, so that a look-up can recognise it."""
+    parent: dict[str, Any] | None = task.params.get("parent")
+    token = task_token(services.config.secrets, account.name, task.id)
+    return Order(
+        task_id=task.id,
+        action=task.action,
+        inputs=task.params.get("with", {}),
+        parent=Parent(external_id=parent["external_id"] or "", action=parent["action"], result=parent["result"] or {})
+        if parent
+        else None,
+        quadrant=task.params.get("quadrant"),
+        callback_url=services.config.callback_url(account.name, token) if account.pushes else None,
+        sent_at=task.submitted_at,
+        answer_timeout=services.config.submit_timeout,
+    )
+
+
+def _submit(services: Services, account: Account, task: Task) -> None:
+    dialect = services.dialect(account.name)
+    order = order_of(services, account, task)
+    outcome: SubmitOutcome
+    try:
+        dialect.check(account, order)
+    except InvalidInput as error:
+        outcome = Refused(TaskError("invalid_order", error.message))
+    else:
+        outcome = dialect.submit(account, order, _reporter(services, account, task))
+    state = settle(services, account, task, outcome)
+    log.info(
+        "submission",
+        account=account.name,
+        run=str(task.run_id),
+        task=str(task.id),
+        step=task.step,
+        action=task.action,
+        outcome=type(outcome).__name__.lower(),
+        state=state,
+        external_id=getattr(outcome, "external_id", None),
+        error=outcome.error.as_json() if isinstance(outcome, Refused) else None,
+    )
+
+
+def settle(services: Services, account: Account, task: Task, outcome: SubmitOutcome) -> str:
+    """Carry out what an outcome means for its task; the state it led to."""
+    match outcome:
+        case Accepted():
+            return _accepted(services, account, task, outcome)
+        case Refused():
+            return _refused(services, account, task, outcome)
+        case Ambiguous():
+            return _doubted(services, task, outcome.reason)
+
+
+def _accepted(services: Services, account: Account, task: Task, outcome: Accepted) -> str:
+    quiet = account.quiet if account.callback == "push" else account.poll
+    with services.db.connection() as connection:
+        parked = tasks.record_submitted(connection, task.id, outcome.external_id, quiet=quiet, now=services.now())
+        waiting = callbacks.parked_for(connection, account.name, outcome.external_id) if parked else []
+    if outcome.events:
+        take_events(services, account, task.id, outcome.events, body=_body(outcome.events), source=Source.ANSWER)
+    for kept in waiting:
+        body = bytes(kept["body"])
+        events = services.dialect(account.name).read(body)
+        take_events(services, account, None, events, body=body, source=Source.CALLBACK, callback_id=kept["id"])
+    return TaskState.WAITING.value
+
+
+def _refused(services: Services, account: Account, task: Task, outcome: Refused) -> str:
+    now = services.now()
+    retry_at = now + timedelta(seconds=_patience(task, outcome)) if outcome.retry else None
+    with services.db.connection() as connection:
+        if retry_at and outcome.account:
+            accounts.pause_account(connection, account.name, until=retry_at, reason=outcome.error.message[:200])
+        state = tasks.refuse_submission(connection, task.id, outcome.error, retry_at=retry_at, now=now)
+    if state is TaskState.FAILED:
+        nudge_for(services, advance(services, task.run_id))
+    return state.value if state else "moved on"
+
+
+def _patience(task: Task, outcome: Refused) -> float:
+    """Seconds until the next try: what the provider asked for, or longer each time."""
+    chance = (task.id.int & 0xFFFF) / 0x10000
+    return outcome.after if outcome.after is not None else REFUSED.wait(task.submissions, chance)
+
+
+def _doubted(services: Services, task: Task, reason: str) -> str:
+    now: datetime = services.now()
+    with services.db.connection() as connection:
+        wake_at = now + timedelta(seconds=min(FIRST_LOOK, services.config.settle))
+        tasks.doubt_submission(connection, task.id, f"a look at the provider: {reason}"[:300], wake_at=wake_at, now=now)
+    return TaskState.UNCERTAIN.value
+
+
+def _reporter(services: Services, account: Account, task: Task) -> Any:
+    def report(events: tuple[Event, ...], line: bytes) -> None:
+        take_events(services, account, task.id, events, body=line, source=Source.STREAM)
+
+    return report
+
+
+def _body(events: tuple[Event, ...]) -> bytes:
+    return json.dumps([event.as_json() for event in events], default=str).encode() + uuid7().bytes
