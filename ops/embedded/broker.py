@@ -121,7 +121,7 @@ class Place:
 
     def command(self, program: Path) -> Sequence[str | Path]:
         """Unix socket only, no disk, a small memory."""
-        quiet = ["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "notice"]
+        quiet = ["--port", "0", "--save", "", "--appendonly", "no", "--daemonize", "no", "--loglevel", "warning"]
         small = ["--maxmemory", MEMORY, "--maxmemory-policy", "noeviction"]
         place: list[str | Path] = ["--dir", self.folder, "--unixsocket", self.socket, "--unixsocketperm", "700"]
         return [program, *quiet, *small, *place]

@@ -108,10 +108,15 @@ def test_a_killed_postmaster_loses_nothing_although_a_backend_survives_it(start:
 
 def test_a_pid_file_that_names_a_stranger_does_not_stop_the_start(tmp_path: Path, start: Start) -> None:
     start().stop()
-    stale = tmp_path / "home/postgres/data/postmaster.pid"
-    stale.write_text(f"{os.getpid()}\n/somewhere\n1\n5432\n\n\n 1 1\nready   \n")
+    data = tmp_path / "home/postgres/data"
+    owner = data.stat().st_uid  # Postgres itself would take any process of its own account for a postmaster
+    with subprocess.Popen(["/bin/sleep", "60"], user=owner if os.geteuid() == 0 else None) as stranger:
+        (data / "postmaster.pid").write_text(f"{stranger.pid}\n/somewhere\n1\n5432\n\n\n 1 1\nready   \n")
 
-    assert start().alive()
+        try:
+            assert start().alive()
+        finally:
+            stranger.kill()
 
 
 def test_the_server_of_a_killed_starter_shuts_down_when_asked_to(tmp_path: Path, start: Start) -> None:

@@ -249,6 +249,25 @@ def test_leftovers_of_a_killed_supervisor_are_ended_before_the_next_start(home: 
     assert not gone(second)
 
 
+def test_a_worker_whose_leader_died_with_the_supervisor_is_ended_too(home: Path, up: Up) -> None:
+    table = """
+        leader = f"import subprocess, sys; subprocess.Popen([sys.executable, '-S', '-c', {STUBBORN!r}]).wait()"
+        Supervisor(home, [Service("leader", python(leader))]).run()
+    """
+    first = up(table)
+    leader = psutil.Process(wait_running(home, first)["leader"])
+    wait_until(lambda: "deaf" in log(home, "leader"), 10, "no worker")
+    (worker,) = leader.children()
+    first.kill()
+    first.wait()
+    wait_until(lambda: gone(leader.pid), 10, "the leader outlived the supervisor")
+    assert not gone(worker.pid), "else this proves nothing"
+
+    wait_running(home, up(table))
+
+    assert gone(worker.pid)
+
+
 STACK = """
 def embedded(name, server):
     start = lambda fd: server.start(home, output=fd, die_with_parent=True)
