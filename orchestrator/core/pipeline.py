@@ -1,4 +1,4 @@
-"""A pipeline as the engine sees it: parsed, checked, its steps in an order in which every step follows what it needs."""
+"""A pipeline as the engine sees it: parsed and checked, every step after those it needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """attempts: executions of the step in all (1: no retry). on: failure codes worth another one; "any" is every code."""
+    """attempts: executions of the step in all (1: no retry). on: failure codes worth another; "any" is every code."""
 
     attempts: int = 1
     backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0))
@@ -73,13 +73,14 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pipeline:
-    """steps: in topological order."""
+    """steps: in topological order. labels: given to each of its runs."""
 
     name: str
     description: str = ""
     inputs: Mapping[str, Input] = field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     steps: Mapping[str, Step] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def accounts_of(self, step: Step) -> tuple[str, ...]:
         return step.accounts or self.accounts

@@ -42,9 +42,9 @@ def truth(expression: str, context: Mapping[str, Any]) -> bool:
     return value
 
 
-def check(expression: str) -> None:
-    """Compile only: syntax, functions, length. Raises InvalidExpression."""
-    compiled(bare(expression))
+def check(expression: str) -> References:
+    """Compile only: syntax, functions, length; what the expression speaks of. Raises InvalidExpression."""
+    return compiled(bare(expression)).references
 
 
 def references(value: Any) -> References:
