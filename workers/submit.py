@@ -12,7 +12,7 @@ from uuid_utils.compat import uuid7
 from orchestrator.advance import advance, nudge_for
 from orchestrator.config import Account
 from orchestrator.core.backoff import Backoff
-from orchestrator.core.events import Accepted, Ambiguous, Event, Refused, Source, SubmitOutcome, TaskError
+from orchestrator.core.events import Accepted, Ambiguous, Event, EventKind, Refused, Source, SubmitOutcome, TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskState
 from orchestrator.core.tokens import task_token
@@ -101,8 +101,9 @@ def _accepted(services: Services, account: Account, task: Task, outcome: Accepte
     with services.db.connection() as connection:
         parked = tasks.record_submitted(connection, task.id, outcome.external_id, quiet=quiet, now=services.now())
         waiting = callbacks.parked_for(connection, account.name, outcome.external_id) if parked else []
-    if outcome.events:
-        take_events(services, account, task.id, outcome.events, body=_body(outcome.events), source=Source.ANSWER)
+    news = tuple(event for event in outcome.events if event.kind is not EventKind.ACCEPTED)  # that is recorded above
+    if news:
+        take_events(services, account, task.id, news, body=_body(news), source=Source.ANSWER)
     for kept in waiting:
         body = bytes(kept["body"])
         events = services.dialect(account.name).read(body)

@@ -1,0 +1,1 @@
+"""The ops dashboard: a page of task states."""

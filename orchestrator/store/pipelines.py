@@ -30,3 +30,8 @@ def get_pipeline(connection: Connection, name: str, version: int | None = None) 
 
 def list_pipelines(connection: Connection, *, after: str, limit: int) -> list[Row]:
     return rows(connection, _SQL["list_pipelines"], after=after, limit=limit)
+
+
+def newest_version(connection: Connection, name: str) -> int:
+    """0 when there is none."""
+    return int(value(connection, _SQL["newest_version"], name=name))

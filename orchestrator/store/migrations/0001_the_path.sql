@@ -317,7 +317,7 @@ BEGIN
 END $$;
 
 -- The provider has the job. The id is kept even if a callback was quicker; true when a parked callback waits for it.
-CREATE FUNCTION record_submitted(p_task uuid, p_external text, p_quiet real, p_now timestamptz) RETURNS boolean
+CREATE FUNCTION record_submitted(p_task uuid, p_external text, p_quiet double precision, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     v_account text;

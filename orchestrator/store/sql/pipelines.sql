@@ -20,3 +20,7 @@ ORDER BY version DESC LIMIT 1;
 -- name: list_pipelines
 -- The newest version of every pipeline.
 SELECT DISTINCT ON (name) * FROM pipelines WHERE name > %(after)s ORDER BY name, version DESC LIMIT %(limit)s;
+
+-- name: newest_version
+-- The number of the newest version, 0 when there is none.
+SELECT coalesce(max(version), 0) FROM pipelines WHERE name = %(name)s;
