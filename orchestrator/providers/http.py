@@ -69,9 +69,10 @@ class Opened:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """The request is known not to have left."""
+    """The request is known not to have left. hopeless: it never will with this address and these headers."""
 
     reason: str
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class Transport:
     def _open(self, request: Request) -> BaseHTTPResponse | NotSent | Lost:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
-            return NotSent("a header (the account's token?) has characters that no header may have")
+            return NotSent("a header (the account's token?) has characters that no header may have", hopeless=True)
         try:
             return self._pools().urlopen(
                 request.method,
@@ -182,7 +183,7 @@ class Transport:
         except _NoConnection as error:
             return NotSent(str(error))
         except LocationValueError:
-            return NotSent("the address is not a valid URL")
+            return NotSent("the address is not a valid URL", hopeless=True)
         except (HTTPError, OSError) as error:
             return Lost(_lost(error, request.timeout))
 

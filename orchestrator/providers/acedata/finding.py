@@ -31,9 +31,8 @@ def sighting(listing: Listing, order: Order, body: Mapping[str, Any]) -> Sightin
 
 def settled(listing: Listing, order: Order, body: Mapping[str, Any]) -> bool:
     """Whether further pages cannot change the answer."""
-    return covers(listing, order) or (
-        order.callback_url is not None and any(_is_sent(t, order, body) for t in listing.tasks)
-    )
+    recognised = order.callback_url is not None and any(_is_sent(task, order, body) for task in listing.tasks)
+    return recognised or covers(listing, order)
 
 
 def covers(listing: Listing, order: Order) -> bool:

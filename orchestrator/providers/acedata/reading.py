@@ -88,6 +88,14 @@ def event_of(item: Mapping[str, Any]) -> Event:
     return _unfinished(known, name, progress)
 
 
+def named(item: Mapping[str, Any]) -> str | None:
+    """The job an object names, whatever else is wrong with the object."""
+    try:
+        return external_id(item.get("task_id")) or None
+    except ValidationError:
+        return None
+
+
 def _unfinished(known: Mapping[str, Any], name: str | None, progress: int | None) -> Event:
     """Accepted when the object says no more than that there is a job; else progressed, perhaps with a preview."""
     preview = known.get("image_url")

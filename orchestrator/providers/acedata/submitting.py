@@ -16,7 +16,7 @@ from orchestrator.core.events import Accepted, Ambiguous, Event, Refused, Submit
 from orchestrator.errors import InvalidInput, MalformedDelivery
 from orchestrator.providers.acedata.calls import IMAGINE, JSON, NDJSON, call, without_token
 from orchestrator.providers.acedata.ordering import body_of
-from orchestrator.providers.acedata.reading import event_of, read
+from orchestrator.providers.acedata.reading import event_of, named
 from orchestrator.providers.acedata.refusals import refusal, refusal_in
 from orchestrator.providers.base import Order, Report
 from orchestrator.providers.http import Answer, BrokenOff, Lost, NotSent, Opened, Request, Transport
@@ -32,8 +32,8 @@ def submit(transport: Transport, account: Account, order: Order, report: Report)
         request = request_of(account, order)
     except InvalidInput as error:
         return Refused(TaskError(error.code, error.message))
-    if account.stream and order.callback_url is None:
-        outcome = _streamed(transport, request, report)
+    if account.stream:
+        outcome = _streamed(transport, request, report if order.callback_url is None else None)
     else:
         outcome = _answered(transport.send(request))
     if isinstance(outcome, Refused):
@@ -61,7 +61,7 @@ def _answered(answer: Answer | NotSent | Lost) -> SubmitOutcome:
     if isinstance(answer, NotSent | Lost):
         return _unanswered(answer)
     if not 200 <= answer.status < 300:
-        return refusal(answer, datetime.now(UTC))
+        return _begun(answer) or refusal(answer, datetime.now(UTC))
     try:
         items = objects(answer.body)
         return _taken(items) or _not_taken(items)
@@ -69,31 +69,59 @@ def _answered(answer: Answer | NotSent | Lost) -> SubmitOutcome:
         return Ambiguous(f"the provider answered {answer.status} and something unreadable: {error.message}")
 
 
+def _begun(answer: Answer) -> Accepted | None:
+    """A server error about a job that it names: there is one, and it has failed or (504) is merely slow."""
+    if answer.status < 500:
+        return None
+    try:
+        taken = _taken(objects(answer.body))
+    except MalformedDelivery:
+        return None
+    return taken and Accepted(taken.external_id, _but_timeouts(taken.events))
+
+
+def _but_timeouts(events: tuple[Event, ...]) -> tuple[Event, ...]:
+    """In an answer, ``timeout`` means that the wait is over, not that the job is: it is polled from then on."""
+    return tuple(event for event in events if event.error is None or event.error.code != "timeout")
+
+
 def _unanswered(outcome: NotSent | Lost) -> Refused | Ambiguous:
+    if isinstance(outcome, NotSent) and outcome.hopeless:
+        return Refused(TaskError("bad_account", outcome.reason), account=True)
     if isinstance(outcome, NotSent):
         return Refused(TaskError("unreachable", outcome.reason), retry=True)
     return Ambiguous(outcome.reason)
 
 
 def _taken(items: list[dict[str, Any]]) -> Accepted | None:
-    events = [event_of(item) for item in items]
-    external_id = next((event.external_id for event in events if event.external_id), None)
-    return Accepted(external_id, tuple(events)) if external_id else None
+    external_id = _job_in(items)
+    if external_id is None:
+        return None
+    try:
+        return Accepted(external_id, tuple(event_of(item) for item in items))
+    except MalformedDelivery:
+        return Accepted(external_id)  # the job exists; what else there is to know, a poll will say
+
+
+def _job_in(items: list[dict[str, Any]]) -> str | None:
+    return next((name for name in map(named, items) if name), None)
 
 
 def _not_taken(items: list[dict[str, Any]]) -> Refused | Ambiguous:
     return refusal_in(items[0]) or Ambiguous("the provider's answer has no task_id")
 
 
-def _streamed(transport: Transport, request: Request, report: Report) -> SubmitOutcome:
+def _streamed(transport: Transport, request: Request, report: Report | None) -> SubmitOutcome:
     with transport.opened(request) as answer:
         if isinstance(answer, NotSent | Lost):
             return _unanswered(answer)
-        if not 200 <= answer.status < 300:
-            return _answered(_collected(answer))
-        if NDJSON not in answer.headers.get("content-type", ""):
-            return _reported(_collected(answer), report)
-        return _followed(answer.lines, report)
+        if 200 <= answer.status < 300 and NDJSON in answer.headers.get("content-type", ""):
+            return _followed(answer.lines, report) if report else _first_named(answer.lines)
+        whole = _collected(answer)
+    outcome = _answered(whole)
+    if report and isinstance(outcome, Accepted) and isinstance(whole, Answer):
+        report(outcome.events, whole.body)
+    return outcome
 
 
 def _collected(answer: Opened) -> Answer | Lost:
@@ -103,11 +131,15 @@ def _collected(answer: Opened) -> Answer | Lost:
         return Lost(str(error))
 
 
-def _reported(answer: Answer | Lost, report: Report) -> SubmitOutcome:
-    outcome = _answered(answer)
-    if isinstance(outcome, Accepted) and isinstance(answer, Answer):
-        report(outcome.events, answer.body)
-    return outcome
+def _first_named(lines: Iterator[bytes]) -> SubmitOutcome:
+    """What follows comes to the callback URL too, so nobody has to wait for it here."""
+    try:
+        for line in lines:
+            items = objects(line)
+            return _taken(items) or _not_taken(items)
+    except (BrokenOff, MalformedDelivery) as error:
+        return Ambiguous(f"the stream broke off before it named a job: {error}")
+    return Ambiguous("the stream ended before it named a job")
 
 
 def _followed(lines: Iterator[bytes], report: Report) -> SubmitOutcome:
@@ -117,10 +149,13 @@ def _followed(lines: Iterator[bytes], report: Report) -> SubmitOutcome:
     reason = "the stream ended before it named a job"
     try:
         for line in lines:
-            events = read(line)
-            external_id = external_id or next((event.external_id for event in events if event.external_id), None)
-            if external_id is None and (refused := refusal_in(objects(line)[0])):
+            items = objects(line)
+            external_id = external_id or _job_in(items)
+            if external_id is None and (refused := refusal_in(items[0])):
                 return refused
+            events = tuple(event_of(item) for item in items)
+            if _but_timeouts(events) != events:
+                break
             report(events, line)
             last = events
             if any(event.terminal for event in events):
