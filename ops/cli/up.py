@@ -33,6 +33,7 @@ class Stack:
     port: int
     demo: bool
     base: Mapping[str, str]
+    chaos: str = ""
     found: dict[str, str] = field(default_factory=dict)  # what the embedded servers have told
 
     @property
@@ -85,6 +86,7 @@ class Stack:
     def _emulator(self) -> Service:
         url = f"http://127.0.0.1:{self.emulator_port}"
         argv = [sys.executable, "-m", "ops.emulator", "--port", str(self.emulator_port), "--latency", "3"]
+        argv += ["--chaos", self.chaos] if self.chaos else []
         return Service(
             "emulator", argv=argv, env=self.environment, ready=lambda: _answers(f"{url}/_emulator/stats"), url=url
         )
@@ -129,7 +131,13 @@ def up(demo: bool, port: int, host: str, home: Path | None, quiet: bool) -> None
 
 
 def assemble(
-    environment: Mapping[str, str], *, demo: bool, port: int, host: str = "127.0.0.1", home: Path | None = None
+    environment: Mapping[str, str],
+    *,
+    demo: bool,
+    port: int,
+    host: str = "127.0.0.1",
+    home: Path | None = None,
+    chaos: str = "",
 ) -> Stack:
     """The stack for these settings; makes the home folder, the signing secret and an API token when there are none."""
     base = dict(environment)
@@ -152,7 +160,7 @@ def assemble(
     if demo:
         base |= {"ACEDATA_TOKEN": DEMO_TOKEN, "ACEDATA_BASE_URL": f"http://127.0.0.1:{port + 2}"}
         base["ORCHESTRATOR_ALLOW_HOSTS"] = ",".join(filter(None, [base.get("ORCHESTRATOR_ALLOW_HOSTS"), "127.0.0.1"]))
-    stack = Stack(config=load(base), host=host, port=port, demo=demo, base=base)
+    stack = Stack(config=load(base), host=host, port=port, demo=demo, base=base, chaos=chaos)
     _check_ports(stack)
     return stack
 
