@@ -116,10 +116,10 @@ def _streamed(transport: Transport, request: Request, report: Report | None) -> 
         if isinstance(answer, NotSent | Lost):
             return _unanswered(answer)
         if 200 <= answer.status < 300 and NDJSON in answer.headers.get("content-type", ""):
-            return _followed(answer.lines, report) if report else _first_named(answer.lines)
+            return _first_named(answer.lines) if report is None else _followed(answer.lines, report)
         whole = _collected(answer)
     outcome = _answered(whole)
-    if report and isinstance(outcome, Accepted) and isinstance(whole, Answer):
+    if report is not None and isinstance(outcome, Accepted) and isinstance(whole, Answer):
         report(outcome.events, whole.body)
     return outcome
 
