@@ -110,6 +110,7 @@ def _keep_evidence(
             reason=error.message[:500],
             content_type=content_type,
             digest=hashlib.sha256(body).digest(),
+            size=len(body),
             body=body[:EVIDENCE],
             now=services.now(),
         )

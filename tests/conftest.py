@@ -40,7 +40,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 def make_database(postgres_server: Postgres) -> Iterator[Callable[..., str]]:
-    """``make_database()`` gives a migrated database, ``make_database(empty=True)`` one with nothing; dropped at the end."""
+    """``make_database()`` gives a migrated database, ``make_database(empty=True)`` one with nothing; both are dropped."""
     made: list[str] = []
 
     def make(*, empty: bool = False) -> str:

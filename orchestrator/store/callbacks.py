@@ -9,7 +9,8 @@ from uuid import UUID
 
 from orchestrator.core.states import Verdict
 from orchestrator.errors import NotFound
-from orchestrator.store.pool import Connection, Row, execute, json, row, rows
+from orchestrator.store.paging import Place
+from orchestrator.store.pool import Connection, Row, execute, json, planned, row, rows
 from orchestrator.store.queries import load
 
 _SQL = load("callbacks")
@@ -70,9 +71,11 @@ def insert_rejected(
     reason: str,
     content_type: str | None,
     digest: bytes,
+    size: int,
     body: bytes,
     now: datetime,
 ) -> None:
+    """Keep what could not be read: of ``size`` bytes, the beginning."""
     execute(
         connection,
         _SQL["insert_rejected"],
@@ -82,6 +85,7 @@ def insert_rejected(
         reason=reason,
         content_type=content_type,
         digest=digest,
+        size=size,
         body=body,
         now=now,
     )
@@ -93,6 +97,30 @@ def get_callback(connection: Connection, callback_id: UUID) -> Row:
     if found is None:
         raise NotFound(f"there is no callback {callback_id}")
     return found
+
+
+def list_callbacks(
+    connection: Connection,
+    *,
+    verdict: Verdict | None = None,
+    account: str | None = None,
+    external_id: str | None = None,
+    task_id: UUID | None = None,
+    after: Place | None = None,
+    limit: int,
+) -> list[Row]:
+    """Newest first, without bodies; ``kept`` is the number of bytes that are stored."""
+    return planned(
+        connection,
+        _SQL["list_callbacks"],
+        verdict=verdict.value if verdict else None,
+        account=account,
+        external_id=external_id,
+        task_id=task_id,
+        after_at=after.at if after else None,
+        after_id=after.id if after else None,
+        limit=limit,
+    )
 
 
 def parked_for(connection: Connection, account: str, external_id: str) -> list[Row]:

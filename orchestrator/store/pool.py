@@ -60,12 +60,23 @@ class Database:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}") from error
+        except psycopg.errors.UndefinedTable as error:
+            raise DatabaseUnavailable("the database is not migrated; run `orchestrator migrate`") from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
         """A connection inside one transaction: committed at the end, rolled back by an exception."""
         with self.connection() as connection, connection.transaction():
             yield connection
+
+    def stats(self) -> Mapping[str, int]:
+        """What the pool does now: connections open, idle, requests that wait for one."""
+        found = self._pool.get_stats()
+        return {
+            "open": found.get("pool_size", 0),
+            "idle": found.get("pool_available", 0),
+            "waiting": found.get("requests_waiting", 0),
+        }
 
     def close(self) -> None:
         self._pool.close()
@@ -79,6 +90,12 @@ def rows(connection: Connection, statement: LiteralString, **values: Any) -> lis
 def row(connection: Connection, statement: LiteralString, **values: Any) -> Row | None:
     """Run a statement; its first row, if any."""
     return connection.execute(statement, values).fetchone()
+
+
+def planned(connection: Connection, statement: LiteralString, **values: Any) -> list[Row]:
+    """The rows of a statement with optional filters: planned each time for these very values, so that the index of
+    the filters that are given serves it."""
+    return connection.execute(statement, values, prepare=False).fetchall()
 
 
 def value(connection: Connection, statement: LiteralString, **values: Any) -> Any:

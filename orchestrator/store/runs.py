@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -9,7 +10,8 @@ from uuid import UUID
 from orchestrator.core.run import Run
 from orchestrator.core.states import RunState
 from orchestrator.errors import NotFound
-from orchestrator.store.pool import Connection, Row, json, row, rows
+from orchestrator.store.paging import Place
+from orchestrator.store.pool import Connection, Row, json, planned, row, rows
 from orchestrator.store.queries import load
 
 _SQL = load("runs")
@@ -69,6 +71,35 @@ def reopen_run(connection: Connection, run_id: UUID) -> Run | None:
     """The run, running again; None when it has succeeded or is paused."""
     found = row(connection, _SQL["reopen_run"], run_id=run_id)
     return as_run(found) if found else None
+
+
+def list_runs(
+    connection: Connection,
+    *,
+    state: RunState | None = None,
+    pipeline: str | None = None,
+    labels: dict[str, str] | None = None,
+    words: str | None = None,
+    after: Place | None = None,
+    limit: int,
+) -> list[Run]:
+    """Newest first. labels: all of them; words: a web search's syntax over the texts of the inputs."""
+    found = planned(
+        connection,
+        _SQL["list_runs"],
+        state=state.value if state else None,
+        pipeline=pipeline,
+        labels=json(labels or None),
+        words=words,
+        after_at=after.at if after else None,
+        after_id=after.id if after else None,
+        limit=limit,
+    )
+    return [as_run(one) for one in found]
+
+
+def objects_of_runs(connection: Connection, run_ids: Collection[UUID]) -> list[Row]:
+    return rows(connection, _SQL["objects_of_runs"], run_ids=list(run_ids))
 
 
 def objects_of_run(connection: Connection, run_id: UUID) -> list[Row]:

@@ -11,7 +11,8 @@ from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.errors import NotFound
-from orchestrator.store.pool import Connection, Row, execute, json, row, rows, value
+from orchestrator.store.paging import Place
+from orchestrator.store.pool import Connection, Row, execute, json, planned, row, rows, value
 from orchestrator.store.queries import load
 
 _SQL = load("tasks")
@@ -34,6 +35,37 @@ def get_task(connection: Connection, task_id: UUID) -> Task:
     if found is None:
         raise NotFound(f"there is no task {task_id}")
     return as_task(found)
+
+
+def list_tasks(
+    connection: Connection,
+    *,
+    run_id: UUID | None = None,
+    state: TaskState | None = None,
+    account: str | None = None,
+    step: str | None = None,
+    external_id: str | None = None,
+    after: Place | None = None,
+    limit: int,
+) -> list[Task]:
+    """Newest first."""
+    found = planned(
+        connection,
+        _SQL["list_tasks"],
+        run_id=run_id,
+        state=state.value if state else None,
+        account=account,
+        step=step,
+        external_id=external_id,
+        after_at=after.at if after else None,
+        after_id=after.id if after else None,
+        limit=limit,
+    )
+    return [as_task(one) for one in found]
+
+
+def tasks_of_runs(connection: Connection, run_ids: Collection[UUID]) -> list[Task]:
+    return [as_task(one) for one in rows(connection, _SQL["tasks_of_runs"], run_ids=list(run_ids))]
 
 
 def insert_tasks(

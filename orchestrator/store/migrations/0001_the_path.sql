@@ -34,7 +34,13 @@ CREATE INDEX runs_newest ON runs (created_at DESC, id DESC);
 CREATE INDEX runs_by_state ON runs (state, created_at DESC, id DESC);
 CREATE INDEX runs_by_pipeline ON runs (pipeline, created_at DESC, id DESC);
 CREATE INDEX runs_by_label ON runs USING gin (labels jsonb_path_ops);
-CREATE INDEX runs_by_words ON runs USING gin (to_tsvector('simple', inputs));
+
+-- The words of a run's inputs, for searching. Cut, because a mask is an input too and a tsvector has a size limit.
+CREATE FUNCTION words_of(p_inputs jsonb) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT to_tsvector('simple', left(coalesce(string_agg(left(value, 4000), ' '), ''), 100000))
+    FROM jsonb_each_text(p_inputs)
+$$;
+CREATE INDEX runs_by_words ON runs USING gin (words_of(inputs));
 
 CREATE TABLE accounts (
     name text PRIMARY KEY,
@@ -83,13 +89,15 @@ CREATE TABLE tasks (
     CHECK (state <> 'failed' OR error IS NOT NULL),
     CHECK (kind <> 'provider' OR account IS NOT NULL)
 ) WITH (fillfactor = 70);
-CREATE UNIQUE INDEX tasks_external ON tasks (account, external_id) WHERE external_id IS NOT NULL;
+CREATE UNIQUE INDEX tasks_external ON tasks (external_id, account) WHERE external_id IS NOT NULL;
 CREATE INDEX tasks_to_submit ON tasks (account, priority DESC, wake_at) WHERE state = 'ready' AND kind = 'provider';
 CREATE INDEX tasks_to_act ON tasks (urgent_at, wake_at) WHERE state = 'ready' AND kind <> 'provider';
 CREATE INDEX tasks_to_look_at ON tasks (wake_at) WHERE state IN ('submitting', 'uncertain', 'working', 'waiting');
 CREATE INDEX tasks_unsettled ON tasks (finished_at) WHERE finished_at IS NOT NULL AND NOT settled;
 CREATE INDEX tasks_newest ON tasks (created_at DESC, id DESC);
 CREATE INDEX tasks_by_state ON tasks (state, created_at DESC, id DESC);
+CREATE INDEX tasks_by_account ON tasks (account, created_at DESC, id DESC) WHERE account IS NOT NULL;
+CREATE INDEX tasks_by_step ON tasks (step, created_at DESC, id DESC);
 
 -- A place among an account's allowed in-flight submissions, held from submit to the terminal state.
 CREATE TABLE slots (
@@ -110,6 +118,7 @@ CREATE TABLE callbacks (
     reason text,
     content_type text,
     digest bytea NOT NULL,
+    size integer NOT NULL, -- bytes delivered; of a rejected delivery only the beginning is kept
     body bytea NOT NULL,
     events jsonb NOT NULL DEFAULT '[]',
     copies integer NOT NULL DEFAULT 1,
@@ -118,9 +127,10 @@ CREATE TABLE callbacks (
 );
 CREATE INDEX callbacks_newest ON callbacks (received_at DESC, id DESC);
 CREATE INDEX callbacks_noteworthy ON callbacks (verdict, received_at DESC, id DESC)
-    WHERE verdict IN ('late', 'parked', 'rejected');
-CREATE INDEX callbacks_by_task ON callbacks (task_id, received_at) WHERE task_id IS NOT NULL;
-CREATE INDEX callbacks_by_external ON callbacks (account, external_id) WHERE external_id IS NOT NULL;
+    WHERE verdict <> 'accepted';
+CREATE INDEX callbacks_by_account ON callbacks (account, received_at DESC, id DESC);
+CREATE INDEX callbacks_by_task ON callbacks (task_id, received_at DESC, id DESC) WHERE task_id IS NOT NULL;
+CREATE INDEX callbacks_by_external ON callbacks (external_id, account) WHERE external_id IS NOT NULL;
 
 CREATE TABLE transitions (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -266,9 +276,9 @@ BEGIN
     END LOOP;
     IF p_keep OR verdict IN ('accepted', 'late') THEN
         INSERT INTO callbacks AS c (id, account, scope, task_id, external_id, source, verdict, reason, content_type,
-                                    digest, body, events, received_at)
+                                    digest, size, body, events, received_at)
         VALUES (p_id, p_account, v_scope, receive.task_id, v_external, p_source, receive.verdict, receive.reason,
-                p_content_type, p_digest, p_body, p_events, p_now)
+                p_content_type, p_digest, octet_length(p_body), p_body, p_events, p_now)
         ON CONFLICT (scope, digest) DO UPDATE
         SET copies = c.copies + 1, verdict = EXCLUDED.verdict, reason = EXCLUDED.reason, task_id = EXCLUDED.task_id;
     END IF;

@@ -18,6 +18,20 @@ SELECT * FROM runs WHERE id = %(run_id)s FOR UPDATE;
 -- One run.
 SELECT * FROM runs WHERE id = %(run_id)s;
 
+-- name: list_runs
+-- Runs, newest first, after a place in the list.
+SELECT * FROM runs
+WHERE (%(state)s::run_state IS NULL OR state = %(state)s)
+  AND (%(pipeline)s::text IS NULL OR pipeline = %(pipeline)s)
+  AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s)
+  AND (%(words)s::text IS NULL OR words_of(inputs) @@ websearch_to_tsquery('simple', %(words)s))
+  AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY created_at DESC, id DESC LIMIT %(limit)s;
+
+-- name: objects_of_runs
+-- What these runs have archived.
+SELECT * FROM objects WHERE run_id = ANY(%(run_ids)s) ORDER BY archived_at, task_id;
+
 -- name: finish_run
 -- running | paused -> a terminal state.
 UPDATE runs SET state = %(state)s, error = %(error)s, finished_at = %(now)s

@@ -6,6 +6,21 @@ SELECT * FROM tasks WHERE run_id = %(run_id)s ORDER BY created_at, id;
 -- One task.
 SELECT * FROM tasks WHERE id = %(task_id)s;
 
+-- name: list_tasks
+-- Tasks, newest first, after a place in the list.
+SELECT * FROM tasks
+WHERE (%(run_id)s::uuid IS NULL OR run_id = %(run_id)s)
+  AND (%(state)s::task_state IS NULL OR state = %(state)s)
+  AND (%(account)s::text IS NULL OR account = %(account)s)
+  AND (%(step)s::text IS NULL OR step = %(step)s)
+  AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
+  AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY created_at DESC, id DESC LIMIT %(limit)s;
+
+-- name: tasks_of_runs
+-- Every task of these runs, in the order of their opening.
+SELECT * FROM tasks WHERE run_id = ANY(%(run_ids)s) ORDER BY created_at, id;
+
 -- name: insert_tasks
 -- Open tasks; at most one per run, step, item and attempt, so a second opener inserts nothing.
 WITH opened AS (
