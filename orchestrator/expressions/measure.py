@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 MOST_STEPS = 250_000  # iterations of the comprehensions of one expression: a few seconds at the very worst
-MOST_BUILT = 50_000_000  # characters that one expression may put together on its way
+MOST_BUILT = 200_000_000  # characters that one expression may put together on its way
 
 LOOPS = frozenset({"map", "filter", "exists", "exists_one", "all"})
 

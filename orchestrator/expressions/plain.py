@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.expressions.source import invalid
 
 MOST_NODES = 10_000  # values in one result
-MOST_TEXT = 1_000_000  # characters in one result
+MOST_TEXT = 2_000_000  # characters in one result
 DEEPEST = 32  # nesting of a result
 
 

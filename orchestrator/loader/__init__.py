@@ -19,8 +19,6 @@ from orchestrator.loader.schema import json_schema
 
 __all__ = ["check_inputs", "json_schema", "parse", "read", "shipped"]
 
-MOST_STEPS = 200
-
 
 def parse(
     document: Any,
@@ -55,8 +53,8 @@ def parse(
 
 
 def _drafts(steps: Mapping[str, Any], problems: Problems) -> dict[str, Draft]:
-    if len(steps) > MOST_STEPS:
-        problems.add("steps", found(f"{len(steps)} steps", f"at most {MOST_STEPS}"))
+    if len(steps) > parts.MOST_STEPS:
+        problems.add("steps", found(f"{len(steps)} steps", f"at most {parts.MOST_STEPS}"))
         return {}
     for name in steps:
         if not re.fullmatch(parts.STEP_NAME, name) or name in parts.RESERVED:

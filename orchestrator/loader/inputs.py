@@ -14,7 +14,7 @@ from orchestrator.loader import parts, shapes
 from orchestrator.loader.plain import unfit
 from orchestrator.loader.problems import Problems, found, shown, unknown
 
-LARGEST = 256 * 1024  # bytes of all values of a run as JSON
+LARGEST = 1024 * 1024  # bytes of all values of a run as JSON; a mask is the largest of them
 LONGEST_LIST = 1_000
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
@@ -37,19 +37,24 @@ _WORDS = {
 
 def declared(value: Any, problems: Problems) -> dict[str, Input]:
     """The inputs that a document declares, as far as they can be read."""
-    inputs = {}
-    for name, spec in (value or {}).items():
-        path = f"inputs.{name}"
-        if not re.fullmatch(parts.INPUT_NAME, name) or name in parts.RESERVED:
-            problems.add(path, found(name, "a name of at most 40 letters, digits and underscores"))
-        keys = shapes.read(
-            shapes.INPUT, {"type": spec} if isinstance(spec, str) else spec, path, problems, "a type, or an object"
-        )
-        inputs[name] = Input(name=name, **keys)
-        for key, example in [("default", inputs[name].default), *(("enum", one) for one in inputs[name].enum)]:
-            if example is not None and (problem := _misfit(inputs[name], example, any_of=key == "default")):
-                problems.add(f"{path}.{key}", problem)
-    return inputs
+    return {name: _declared(name, spec, problems) for name, spec in (value or {}).items()}
+
+
+def _declared(name: str, spec: Any, problems: Problems) -> Input:
+    path = f"inputs.{name}"
+    if not re.fullmatch(parts.INPUT_NAME, name) or name in parts.RESERVED:
+        problems.add(path, found(name, "a name of at most 40 letters, digits and underscores"))
+    spec = {"type": spec} if isinstance(spec, str) else spec
+    keys = shapes.read(shapes.INPUT, spec, path, problems, "a type, or an object")
+    declared_as = Input(name=name, **keys)
+    if isinstance(spec, Mapping) and "type" in spec and "type" not in keys:
+        return declared_as  # without its type nothing can be said of its values
+    for value in declared_as.enum:
+        if not _TYPES[declared_as.type](value):
+            problems.add(f"{path}.enum", found(value, _WORDS[declared_as.type]))
+    if declared_as.default is not None and (problem := _misfit(declared_as, declared_as.default)):
+        problems.add(f"{path}.default", problem)
+    return declared_as
 
 
 def check_inputs(pipeline: Pipeline, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -77,18 +82,11 @@ def _value(spec: Input, value: Any, wrong: dict[str, list[str]]) -> Any:
     return value
 
 
-def _misfit(spec: Input, value: Any, *, any_of: bool = True) -> str | None:
+def _misfit(spec: Input, value: Any) -> str | None:
     """Why the value does not fit; None when it does."""
     if not _TYPES[spec.type](value):
         return found(value, _WORDS[spec.type])
-    # 1 == True in Python, not here
-    if (
-        any_of
-        and spec.enum
-        and not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in spec.enum)
-    ):
-        return found(value, _allowed(spec))
-    return None
+    return found(value, _allowed(spec)) if spec.enum and value not in spec.enum else None
 
 
 def _allowed(spec: Input) -> str:

@@ -20,7 +20,7 @@ def check_steps(drafts: Mapping[str, Draft], problems: Problems) -> None:
             if name == draft.name:
                 problems.add(key, f"found {name!r}, the step itself; allowed: another step")
             elif name not in drafts:
-                problems.add(key, unknown(name, drafts, "steps"))
+                problems.add(key, f"unknown step: {unknown(name, drafts, 'steps')}")
 
 
 def _named(draft: Draft) -> Iterator[tuple[str, str]]:
@@ -96,7 +96,7 @@ def check_accounts(
             continue
         own = draft.keys.get("account", ())
         key = f"{draft.path}.account" if own else "account"
-        if not own and not accounts:
+        if not own and not accounts and "account" not in problems:
             known = "" if capabilities is None else f"; accounts: {', '.join(sorted(capabilities)) or 'none'}"
             problems.add("account", f"missing; step {draft.name!r} needs one{known}")
         for name in own or accounts if capabilities is not None else ():
@@ -107,7 +107,7 @@ def _check_capability(
     draft: Draft, key: str, account: str, capabilities: Mapping[str, frozenset[str]], problems: Problems
 ) -> None:
     if account not in capabilities:
-        problems.add(key, unknown(account, sorted(capabilities), "accounts"))
+        problems.add(key, f"unknown account: {unknown(account, sorted(capabilities), 'accounts')}")
     elif draft.action and draft.action.name not in capabilities[account]:
         can = sorted(capabilities[account])
         guess = near(draft.action.name, can)

@@ -19,9 +19,14 @@ ACCOUNT_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 SCORER_NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 CODE = "[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}"
 LABEL = "[A-Za-z0-9][A-Za-z0-9_./-]{0,62}"
+_TIME = r" *[0-9]+(?:\.[0-9]+)? *"
+DURATION = rf"{_TIME}(?:(?:ms|s|m|h|d)(?:{_TIME}(?:ms|s|m|h|d))* *)?"
 RESERVED = frozenset({"in", "true", "false", "null"})  # words of the expression language
 
 LONGEST_WAIT = 30 * 86_400  # seconds
+MOST_STEPS = 200
+MOST_ATTEMPTS = 10
+MOST_VALUES = 100  # of for_each, of an enumeration
 MOST_NAMES = 20  # accounts, codes, labels in one place
 LONGEST_TEXT = 2_000  # characters of a description
 LONGEST_LABEL = 255
@@ -104,13 +109,13 @@ def filled(value: Any) -> dict[str, Any]:
 
 
 def seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)) > 40:
+    written = str(value)
+    if isinstance(value, bool) or len(written) > 40 or not isinstance(value, str | int | float):
         raise ValueError
-    try:
-        amount = durations.seconds(value)
-    except ValueError:
-        raise ValueError from None  # ours says which key allows what
-    if not amount <= LONGEST_WAIT:
+    if isinstance(value, str) and not re.fullmatch(DURATION, value):
+        raise ValueError
+    amount = durations.seconds(value) if isinstance(value, str) else float(value)
+    if not 0 <= amount <= LONGEST_WAIT:
         raise ValueError
     return amount
 
@@ -123,7 +128,7 @@ def timeout(value: Any) -> int:
 
 
 def attempts(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 10:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST_ATTEMPTS:
         raise ValueError
     return value
 
@@ -179,7 +184,7 @@ def condition(value: Any) -> str:
 
 
 def several(value: Any) -> str | list[Any]:
-    if not isinstance(value, str | list) or not value or (isinstance(value, list) and len(value) > 100):
+    if not isinstance(value, str | list) or not value or (isinstance(value, list) and len(value) > MOST_VALUES):
         raise ValueError
     return value
 
@@ -194,6 +199,6 @@ def on_failure(value: Any) -> tuple[str, str | None]:
 
 
 def values(value: Any) -> tuple[Any, ...]:
-    if not isinstance(value, list) or not 1 <= len(value) <= 100:
+    if not isinstance(value, list) or not 1 <= len(value) <= MOST_VALUES:
         raise ValueError
     return tuple(value)

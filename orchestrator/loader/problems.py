@@ -19,6 +19,9 @@ class Problems:
         self._where = where
         self._fields: dict[str, list[str]] = {}
 
+    def __contains__(self, key: str) -> bool:
+        return key in self._fields
+
     def add(self, key: str, sentence: str) -> None:
         known = self._fields.setdefault(key, [])
         if sentence not in known:

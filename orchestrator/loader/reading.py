@@ -1,7 +1,7 @@
 """From the text of a pipeline to a document of plain JSON types; YAML, of which JSON is a part.
 
-Words are read as YAML 1.2 reads them: ``on``, ``yes`` and ``2024-01-01`` are text. A key that stands twice is refused,
-and aliases may repeat only a bounded number of nodes.
+Words mean what they mean in JSON, else they are text: ``on``, ``yes``, ``007`` and ``2024-01-01`` are texts. A key that
+stands twice is refused, and aliases may repeat only a bounded number of nodes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class _Loader(yaml.SafeLoader):
 for _tag, _pattern, _first in (
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", list("-+.0123456789")),
+    ("int", r"[-+]?(0|[1-9][0-9]*)", list("-+0123456789")),
+    ("float", r"[-+]?(0|[1-9][0-9]*)?(\.[0-9]+([eE][-+]?[0-9]+)?|\.|[eE][-+]?[0-9]+)", list("-+.0123456789")),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
 
@@ -64,8 +64,8 @@ def _from_json(text: str) -> Any:
 
 
 def _from_yaml(text: str, where: str) -> Any:
-    loader = _Loader(text)
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -75,10 +75,10 @@ def _from_yaml(text: str, where: str) -> Any:
         mark = exc.problem_mark or exc.context_mark
         place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         raise InvalidPipeline(f"{where}{place}: {exc.problem or exc.context}") from exc
-    except (yaml.YAMLError, ValueError) as exc:  # a character that YAML does not have; a number of 5,000 digits
+    except yaml.reader.ReaderError as exc:
+        raise InvalidPipeline(f"{where}: a character that YAML does not have: #x{ord(text[exc.position]):x}") from exc
+    except (yaml.YAMLError, ValueError) as exc:  # such as a number of 5,000 digits
         raise InvalidPipeline(f"{where}: {str(exc).splitlines()[0]}") from exc
-    finally:
-        loader.dispose()
 
 
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map")}
