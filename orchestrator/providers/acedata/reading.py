@@ -106,8 +106,10 @@ def _unfinished(known: Mapping[str, Any], name: str | None, progress: int | None
 
 def error_of(error: Any) -> TaskError:
     """The reason in an ``error`` of any form: code and message, each with a substitute when it is missing."""
+    if not error:
+        return TaskError("failed", "the provider gave no reason")
     if not isinstance(error, Mapping):
-        return TaskError("failed", str(error) if error else "the provider gave no reason")
+        return TaskError("failed", str(error))
     code = str(error.get("code") or "failed")
     return TaskError(code, str(error.get("message") or error.get("detail") or code))
 

@@ -1,0 +1,120 @@
+"""Whether a listing shows, excludes or leaves open that a lost submission arrived."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from orchestrator.core.events import EventKind, Sighting
+from orchestrator.providers.acedata.finding import settled, sighting
+from orchestrator.providers.acedata.lookups import Listing, task_event
+from orchestrator.providers.base import Order
+
+SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+AT = SENT.timestamp()
+URL = "https://us/callbacks/a/token"
+BODY = {"action": "upscale2", "image_id": "7", "prompt": "x"}
+
+
+def order(callback_url: str | None) -> Order:
+    return Order(task_id=UUID(int=1), action="upscale", inputs={}, callback_url=callback_url, sent_at=SENT)
+
+
+def task(name: str, at: float | None = AT, **request: Any) -> dict[str, Any]:
+    return {"id": name, **({} if at is None else {"created_at": at}), "request": request}
+
+
+def look(*tasks: dict[str, Any], url: str | None = URL, complete: bool = True) -> Sighting:
+    return sighting(Listing(tasks, complete), order(url), BODY)
+
+
+def test_a_callback_url_is_recognised_whatever_the_time() -> None:
+    assert look(task("a", callback_url=URL + "x"), task("b", AT - 9999, callback_url=URL)).external_id == "b"
+
+
+def test_a_found_job_comes_with_what_is_known_of_it() -> None:
+    done = {**task("b", callback_url=URL), "finished_at": 1.0, "response": {"success": True, "image_id": "9"}}
+    (event,) = look(done).events
+    assert (event.kind, event.external_id, event.result) == (EventKind.SUCCEEDED, "b", {"image_id": "9"})
+
+
+@pytest.mark.parametrize("url", [URL, None])
+@pytest.mark.parametrize(
+    ("tasks", "complete", "absent"),
+    [
+        ([], True, True),
+        ([], False, False),
+        ([task("a", AT - 61)], False, True),
+        ([task("a", AT + 3), task("b", AT - 61)], False, True),
+        ([task("a", AT - 59)], False, False),
+        ([task("a", AT - 61), task("b", AT + 3)], False, False),  # oldest first: newer ones may follow
+        ([task("a", None), task("b", AT - 61)], False, False),
+        ([task("a", AT + 3)], True, True),
+        ([{"id": "a", "created_at": AT + 3}], True, False),  # does not show what was asked for
+        ([{"id": "a", "created_at": AT - 61}], True, True),
+    ],
+)
+def test_silence_counts_only_when_the_list_reaches_far_enough(
+    url: str | None, tasks: list[dict[str, Any]], complete: bool, absent: bool
+) -> None:
+    assert look(*tasks, url=url, complete=complete) == Sighting(absent=absent)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ([task("a", **BODY)], "a"),
+        ([task("a", AT - 4, **BODY)], "a"),
+        ([task("a", AT - 6, **BODY)], None),
+        ([task("a", **BODY), task("b", **BODY)], None),
+        ([task("a", **BODY), task("b", **{**BODY, "image_id": "8"})], "a"),
+        ([task("a", **{**BODY, "image_id": 7})], "a"),
+    ],
+)
+def test_without_callback_url_a_single_fitting_job_is_recognised(tasks: list[dict[str, Any]], expected: str) -> None:
+    assert look(*tasks, url=None).external_id == expected
+
+
+@pytest.mark.parametrize(
+    ("found", "absent"),
+    [
+        (task("a", **{**BODY, "prompt": "reworded"}), False),
+        (task("a", **{**BODY, "action": "upscale3"}), True),
+        (task("a", AT - 6, **BODY), True),
+    ],
+)
+def test_without_callback_url_a_similar_job_leaves_it_open(found: dict[str, Any], absent: bool) -> None:
+    assert look(found, url=None) == Sighting(absent=absent)
+
+
+def test_further_pages_are_asked_for_until_they_cannot_matter() -> None:
+    assert not settled(Listing((task("a"),), complete=False), order(URL), BODY)
+    assert settled(Listing((task("a", callback_url=URL),), complete=False), order(URL), BODY)
+    assert settled(Listing((task("a", AT - 61),), complete=False), order(None), BODY)
+    assert not settled(Listing((task("a", **BODY),), complete=False), order(None), BODY)
+
+
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({}, EventKind.ACCEPTED),
+        ({"response": None}, EventKind.ACCEPTED),
+        ({"response": {}, "state": "pending"}, EventKind.ACCEPTED),
+        ({"started_at": 1.5}, EventKind.PROGRESSED),
+        ({"state": "generating"}, EventKind.PROGRESSED),
+        ({"finished_at": 2.5}, EventKind.ACCEPTED),  # over, but not yet said how
+        ({"finished_at": 2.5, "response": {"success": True, "image_url": "u"}}, EventKind.SUCCEEDED),
+        ({"finished_at": 2.5, "response": {"image_url": "u"}}, EventKind.SUCCEEDED),
+        ({"finished_at": 2.5, "response": {"success": False, "error": {"code": "c"}}}, EventKind.FAILED),
+        ({"finished_at": 2.5, "response": {"error": {"code": "c"}}}, EventKind.FAILED),
+        ({"response": {"success": True, "progress": 40, "image_url": "u"}}, EventKind.PROGRESSED),
+        ({"response": {"success": True, "image_url": "u"}}, EventKind.SUCCEEDED),
+        ({"state": "failed", "error": "m"}, EventKind.FAILED),
+    ],
+)
+def test_the_state_of_a_task_is_told_from_its_parts(facts: dict[str, Any], kind: EventKind) -> None:
+    event = task_event({"id": "t", **facts})
+    assert (event.kind, event.external_id) == (kind, "t")
