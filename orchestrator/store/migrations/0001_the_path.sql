@@ -285,7 +285,8 @@ BEGIN
 END $$;
 
 -- Take the next ready task of an account together with a slot, if the account's pause and rate allow it.
--- Returns no row when there is nothing to do; otherwise the task, now submitting.
+-- Returns no row when there is nothing to do; otherwise the task, now submitting. A task that was sent back to ready
+-- while its run ended is cancelled instead: nothing is paid for a run that is over.
 CREATE FUNCTION claim_submission(p_account text, p_lease interval, p_now timestamptz) RETURNS SETOF tasks
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -297,14 +298,18 @@ BEGIN
     IF NOT FOUND OR v_account.paused_until > p_now OR v_account.next_submit_at > p_now THEN
         RETURN;
     END IF;
+    LOOP
+        SELECT * INTO v_task FROM tasks
+        WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
+        ORDER BY priority DESC, wake_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            RETURN;
+        END IF;
+        EXIT WHEN EXISTS (SELECT FROM runs WHERE id = v_task.run_id AND finished_at IS NULL);
+        PERFORM end_task(v_task, 'cancelled', NULL, NULL, 'the run is over', p_now);
+    END LOOP;
     SELECT number INTO v_slot FROM slots WHERE account = p_account AND slots.task_id IS NULL
     LIMIT 1 FOR UPDATE SKIP LOCKED;
-    IF NOT FOUND THEN
-        RETURN;
-    END IF;
-    SELECT * INTO v_task FROM tasks
-    WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
-    ORDER BY priority DESC, wake_at LIMIT 1 FOR UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN;
     END IF;
