@@ -12,23 +12,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-import certifi
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, HTTPSConnectionPool, PoolManager, Timeout
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    LocationValueError,
-    NameResolutionError,
-    ReadTimeoutError,
-)
+from urllib3 import BaseHTTPResponse, PoolManager, Timeout
+from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
+
+from orchestrator.providers.connections import NoConnection, careful_pools
 
 USER_AGENT = "midjourney-orchestrator"
 MAX_ANSWER = 2 * 1024 * 1024
 MAX_LINE = 1024 * 1024
-_IDLE = 4.0  # seconds; servers commonly close idle connections after five and more
 _CHUNK = 65536
 
 
@@ -86,50 +78,6 @@ class BrokenOff(Exception):
     """The body ended before its end, was too long, or took too long."""
 
 
-class _NoConnection(Exception):
-    """Raised inside connect(). No class that urllib3 catches, so it passes through as it is."""
-
-
-class _Careful:
-    """What both connection classes add: a failure to connect is told apart, and an idle connection is not reused."""
-
-    _used = 0.0
-
-    def connect(self) -> None:
-        try:
-            super().connect()  # type: ignore[misc]  # mixed into urllib3's connections only
-        except Exception as error:
-            raise _NoConnection(_unreachable(error)) from error
-        self._used = time.monotonic()
-
-    @property
-    def is_connected(self) -> bool:
-        # A server may close an idle connection at the very moment it is reused, and then nobody knows whether the
-        # request was read. Young connections make that rare.
-        return bool(super().is_connected) and time.monotonic() - self._used < _IDLE  # type: ignore[misc]  # as above
-
-    def getresponse(self) -> Any:
-        response = super().getresponse()  # type: ignore[misc]  # as above
-        self._used = time.monotonic()
-        return response
-
-
-class _Connection(_Careful, HTTPConnection):
-    pass
-
-
-class _TlsConnection(_Careful, HTTPSConnection):
-    pass
-
-
-class _Pool(HTTPConnectionPool):
-    ConnectionCls = _Connection
-
-
-class _TlsPool(HTTPSConnectionPool):
-    ConnectionCls = _TlsConnection
-
-
 class Transport:
     """Connections shared by all threads. No retry, no redirect, no proxy or credentials from the environment."""
 
@@ -180,7 +128,7 @@ class Transport:
                 redirect=False,
                 preload_content=False,
             )
-        except _NoConnection as error:
+        except NoConnection as error:
             return NotSent(str(error))
         except LocationValueError:
             return NotSent("the address is not a valid URL", hopeless=True)
@@ -189,11 +137,7 @@ class Transport:
 
     def _pools(self) -> PoolManager:
         if self._owner != os.getpid():  # a forked process must not write into its parent's connections
-            manager = PoolManager(
-                num_pools=32, maxsize=self._per_host, block=False, ca_certs=certifi.where(), ssl_context=self._tls
-            )
-            manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-            self._manager, self._owner = manager, os.getpid()
+            self._manager, self._owner = careful_pools(self._per_host, self._tls), os.getpid()
         return self._manager
 
 
@@ -239,18 +183,6 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
             raise BrokenOff(f"a line is longer than {MAX_LINE} bytes")
     if rest.strip():
         yield rest
-
-
-def _unreachable(error: Exception) -> str:
-    if isinstance(error, NameResolutionError):
-        return "the host name cannot be resolved"
-    if isinstance(error.__cause__, ConnectionRefusedError):
-        return "the connection was refused"
-    if isinstance(error, ConnectTimeoutError | TimeoutError):
-        return "the connection could not be made in time"
-    if isinstance(error, ssl.SSLError):
-        return f"no TLS connection: {error.reason or 'failed'}"
-    return "no connection could be made"
 
 
 def _lost(error: Exception, timeout: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -13,6 +14,7 @@ from scripted_server import Step, answer, close, hang, raw, scripted, stream
 from orchestrator.config import Account
 from orchestrator.core.events import Accepted, Ambiguous, Event, EventKind, Refused, Sighting, SubmitOutcome
 from orchestrator.errors import ProviderError
+from orchestrator.providers import connections
 from orchestrator.providers.acedata import AceData, lookups
 from orchestrator.providers.base import Order
 from orchestrator.providers.http import Transport
@@ -209,3 +211,35 @@ def test_a_dribbled_answer_has_an_end() -> None:
     slow = raw(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + b" ")
     outcome, _ = submitted(slow, replace(PUSHED, answer_timeout=0.2))
     assert isinstance(outcome, Ambiguous)
+
+
+# Connections -------------------------------------------------------------------------------------------
+
+
+def test_a_connection_that_has_rested_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "IDLE", 0.0)
+    with scripted(answer(200, {})) as server:
+        speaker = AceData()
+        for _ in range(2):
+            speaker.ping(replace(ACCOUNT, base_url=server.url))
+        assert server.connections == 2
+
+
+def test_a_connection_the_server_closes_under_a_request_is_not_tried_again() -> None:
+    with scripted(answer(200, {}), close, answer(200, {"task_id": "t"})) as server:
+        speaker, account = AceData(), replace(ACCOUNT, base_url=server.url)
+        speaker.ping(account)
+        assert isinstance(speaker.submit(account, PUSHED, lambda *_: None), Ambiguous)
+        assert (len(server.requests), server.connections) == (2, 1)
+
+
+def test_a_forked_process_has_its_own_connections() -> None:
+    transport = Transport()
+    with scripted(answer(200, {"id": "t"})) as server:
+        account = replace(ACCOUNT, base_url=server.url)
+        lookups.fetch(transport, account, ["t"])
+        child = os.fork()
+        if child == 0:
+            os._exit(len(lookups.fetch(transport, account, ["t"])))
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+        assert server.connections == 2
