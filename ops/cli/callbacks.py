@@ -1,0 +1,112 @@
+"""``orchestrator callbacks``."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import rich_click as click
+
+from ops.cli import display
+from ops.cli.client import Client
+from ops.cli.listing import Item, json_option, list_options, show_list
+from ops.cli.server import with_server
+
+VERDICTS = ("accepted", "duplicate", "stale", "late", "parked", "rejected")
+
+
+@click.group()
+def callbacks() -> None:
+    """Callbacks: raw deliveries of the providers, and what became of them."""
+
+
+@callbacks.command("list")
+@click.option("--verdict", type=click.Choice(VERDICTS), help="Only deliveries with this verdict.")
+@click.option("--account", help="Only deliveries for this account.")
+@click.option("--external-id", metavar="ID", help="Only deliveries about this job of the provider.")
+@list_options
+@with_server
+def list_callbacks(client: Client, **options: Any) -> None:
+    """List deliveries, newest first."""
+    columns = ("ID", "VERDICT", "ACCOUNT", "EXTERNAL ID", "RECEIVED", "REASON")
+    show_list(client, ("v1", "callbacks"), columns, _row, **options)
+
+
+def _row(callback: Item) -> tuple[display.Cell, ...]:
+    return (
+        callback["id"],
+        display.state(callback["verdict"]),
+        callback["account"],
+        callback.get("external_id") or "",
+        display.ago(callback.get("received_at")),
+        callback.get("reason") or "",
+    )
+
+
+@callbacks.command()
+@click.argument("callback_id", metavar="ID")
+@json_option
+@with_server
+def show(client: Client, callback_id: str, as_json: bool) -> None:
+    """Show a delivery as it came, and what became of it."""
+    _show(client.get("v1", "callbacks", callback_id), as_json)
+
+
+@callbacks.command()
+@click.argument("callback_id", metavar="ID")
+@json_option
+@with_server
+def replay(client: Client, callback_id: str, as_json: bool) -> None:
+    """Take a kept delivery again, as if it had just come."""
+    _verdict(client.post("v1", "callbacks", callback_id, "replay"), as_json)
+
+
+@callbacks.command()
+@click.argument("callback_id", metavar="ID")
+@click.argument("task_id", metavar="TASK")
+@json_option
+@with_server
+def adopt(client: Client, callback_id: str, task_id: str, as_json: bool) -> None:
+    """Give a kept delivery to a task, whatever job it names."""
+    _verdict(client.post("v1", "callbacks", callback_id, "adopt", body={"task_id": task_id}), as_json)
+
+
+def _verdict(answer: Item, as_json: bool) -> None:
+    if as_json:
+        display.show_json(answer)
+        return
+    reason = f": {answer['reason']}" if answer.get("reason") else ""
+    click.echo(f"{answer['verdict']}{reason}")
+
+
+def _show(callback: Item, as_json: bool) -> None:
+    if as_json:
+        display.show_json(callback)
+        return
+    received = callback.get("received_at")
+    display.show_facts(
+        {
+            "callback": callback["id"],
+            "verdict": display.state(callback["verdict"]),
+            "reason": callback.get("reason"),
+            "account": callback["account"],
+            "external id": callback.get("external_id"),
+            "task": callback.get("task_id"),
+            "came by": callback.get("source"),
+            "received": f"{received}  ({display.ago(received)})" if received else None,
+            "copies": str(callback["copies"]) if callback.get("copies") else None,
+            "type": callback.get("content_type"),
+            "body": _body(callback.get("body")),
+        }
+    )
+
+
+def _body(body: Any) -> str | None:
+    """What was delivered, JSON made readable; the text as it is when it is something else."""
+    if body is None:
+        return None
+    try:
+        document = json.loads(body) if isinstance(body, str) else body
+    except ValueError:
+        return str(body)
+    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -1,0 +1,153 @@
+"""The REST API over HTTP, in a command's terms: JSON in and out, and failures that say what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import urllib3
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+    ReadTimeoutError,
+)
+
+from ops.cli.failures import Refused, Unreachable, by_field
+
+PAGE = 100
+_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    data: Any
+
+
+class Client:
+    """One server. Refused: a 4xx answer (2); Unreachable: no answer, or a 5xx one (3)."""
+
+    def __init__(self, url: str, token: str | None, *, timeout: float = 30.0) -> None:
+        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
+            raise Refused(f"{url!r} is not an http or https address", hint="Set it with --url or ORCHESTRATOR_URL.")
+        self.url = url
+        self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5.0, read=timeout), retries=False)
+
+    def get(self, *path: str, **query: Any) -> Any:
+        """The JSON at a path whose parts are escaped; parameters that are None are left out."""
+        return self.ask("GET", *path, query=query).data
+
+    def post(self, *path: str, body: Any = None) -> Any:
+        return self.ask("POST", *path, body={} if body is None else body).data
+
+    def put(self, *path: str, body: Any) -> Any:
+        return self.ask("PUT", *path, body=body).data
+
+    def pages(self, *path: str, **query: Any) -> Iterator[dict[str, Any]]:
+        """Page after page of a list: ``{"items": [...], "next": cursor or None}``."""
+        while True:
+            page = self.get(*path, **query)
+            if not isinstance(page, dict) or "items" not in page:
+                raise self._strange()
+            yield page
+            if not page.get("next"):
+                return
+            query["cursor"] = page["next"]
+
+    def ask(
+        self,
+        method: str,
+        *path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """One request. Raises Refused, Unreachable."""
+        url = f"{self.url}/{'/'.join(quote(part, safe=':') for part in path)}{_query(query or {})}"
+        fields = {**self._headers, **(headers or {})}
+        data = None if body is None else json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+        if data is not None:
+            fields["Content-Type"] = "application/json"
+        try:
+            response = self._pool.request(method, url, body=data, headers=fields, redirect=False)
+        except LocationParseError:
+            raise Refused(f"{self.url!r} is not an address", hint="Set it with --url or ORCHESTRATOR_URL.") from None
+        except HTTPError as error:
+            raise self._silent(error) from error
+        return self._answer(response)
+
+    def _answer(self, response: urllib3.BaseHTTPResponse) -> Answer:
+        if response.status >= 400:
+            raise self._refused(response)
+        place = response.headers.get("Location")
+        if response.status >= 300 and place:
+            raise Refused(f"{self.url} redirects to {place}", hint="Use that address with --url or ORCHESTRATOR_URL.")
+        try:
+            return Answer(response.status, json.loads(response.data) if response.data else None)
+        except ValueError:
+            raise self._strange() from None
+
+    def _strange(self) -> Unreachable:
+        return Unreachable(
+            f"{self.url} answers, but not as this service does",
+            hint="Is that the right address? Set it with --url or ORCHESTRATOR_URL.",
+        )
+
+    def _refused(self, response: urllib3.BaseHTTPResponse) -> Refused | Unreachable:
+        problem = _problem(response)
+        title = problem.get("title") or response.reason or "error"
+        detail = problem.get("detail")
+        said = f"{title}: {detail}" if detail and detail != title else str(title)
+        if response.status >= 500 or response.status in _LATER:
+            return Unreachable(
+                f"{self.url} answered {response.status}: {said}",
+                hint="Try again; `orchestrator doctor` looks at what the service depends on.",
+            )
+        errors = problem.get("errors")
+        lines = by_field(errors) if isinstance(errors, Mapping) else []
+        return Refused(said, lines=[line for line in lines if line not in said], hint=_advice(response.status))
+
+    def _silent(self, error: HTTPError) -> Unreachable:
+        return Unreachable(
+            f"no answer from {self.url}: {_reason(error)}",
+            hint="Start the service with `orchestrator up`, or say where it is with --url or ORCHESTRATOR_URL.",
+        )
+
+
+def _query(query: Mapping[str, Any]) -> str:
+    given = [(key, value) for key, value in query.items() if value is not None and value != ()]
+    return f"?{urlencode(given, doseq=True)}" if given else ""
+
+
+def _problem(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
+    try:
+        problem = json.loads(response.data)
+    except ValueError:
+        return {}
+    return problem if isinstance(problem, dict) else {}
+
+
+def _advice(status: int) -> str | None:
+    if status == HTTPStatus.UNAUTHORIZED:
+        return "Give a token with --token or ORCHESTRATOR_TOKEN (`up` keeps its own in the home's file api-token)."
+    if status == HTTPStatus.FORBIDDEN:
+        return "Use the token of a higher role (viewer, operator, admin)."
+    return None
+
+
+def _reason(error: HTTPError) -> str:
+    if isinstance(error, NameResolutionError):
+        return "the host name cannot be resolved"
+    if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
+        return "time-out"
+    if isinstance(error, NewConnectionError) and isinstance(error.__cause__, OSError):
+        return (error.__cause__.strerror or str(error.__cause__)).lower()
+    return str(error).partition("\n")[0]

@@ -1,0 +1,156 @@
+"""How things look: JSON as it is, or tables with coloured states and relative times; plain when nobody watches."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import rich_click as click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+COLOURS = {
+    "succeeded": "green",
+    "accepted": "green",
+    "ok": "green",
+    "failed": "bold red",
+    "fail": "bold red",
+    "rejected": "red",
+    "uncertain": "bold yellow",
+    "warn": "yellow",
+    "late": "yellow",
+    "parked": "yellow",
+    "paused": "yellow",
+    "cancelled": "dim",
+    "duplicate": "dim",
+    "stale": "dim",
+    "running": "cyan",
+    "waiting": "cyan",
+    "submitting": "cyan",
+    "working": "cyan",
+}
+_PLAIN_WIDTH = 1_000  # columns of a pipe: nothing is cut there
+Cell = str | Text
+
+
+def console(*, err: bool = False) -> Console:
+    """For stdout or stderr as they are now. A pipe gets plain text of any width."""
+    found = Console(stderr=err, highlight=False, soft_wrap=False)
+    return found if found.is_terminal else Console(stderr=err, highlight=False, width=_PLAIN_WIDTH, no_color=True)
+
+
+def show_json(data: Any) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, whole: Sequence[str] = ("ID",)) -> None:
+    """``whole``: columns that are never cut short, whatever the width."""
+    out = console()
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=True)
+    for column in columns:
+        kept = column in whole
+        table.add_column(column, no_wrap=True, overflow="fold" if kept else "ellipsis", min_width=36 if kept else None)
+    for row in rows:
+        table.add_row(*row)
+    _write(out, table)
+
+
+def show_facts(facts: Mapping[str, Cell | None]) -> None:
+    """Names and values, one pair a line; those that are None are left out."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value is not None:
+            table.add_row(name, value)
+    _write(console(), table)
+
+
+def _write(out: Console, table: Table) -> None:
+    """A table without the blanks that fill its last column."""
+    if out.is_terminal:
+        out.print(table)
+        return
+    with out.capture() as captured:
+        out.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def state(word: str | None) -> Text:
+    """A state, a verdict or a level in its colour."""
+    return Text(word or "", style=COLOURS.get(word or "", ""))
+
+
+def moment(text: str) -> datetime:
+    """An RFC 3339 time of the API."""
+    return datetime.fromisoformat(text)
+
+
+def ago(text: str | None, now: datetime | None = None) -> str:
+    """A time as a distance from now: ``5 s ago``, ``in 2 min``."""
+    if not text:
+        return ""
+    seconds = ((now or datetime.now(UTC)) - moment(text)).total_seconds()
+    return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def span(seconds: float) -> str:
+    """A duration in its largest unit: ``5 s``, ``3 min``, ``2 h``, ``4 d``."""
+    for unit, size, limit in (("s", 1, 90), ("min", 60, 5400), ("h", 3600, 172_800)):
+        if seconds < limit:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds // 86400)} d"
+
+
+def clock(seconds: float) -> str:
+    """A running duration: ``0:07``, ``12:05``, ``1:00:00``."""
+    minutes, rest = divmod(max(0, int(seconds)), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def lasted(start: str | None, end: str | None) -> str:
+    """How long something took; empty when it has not ended."""
+    return clock((moment(end) - moment(start)).total_seconds()) if start and end else ""
+
+
+def location(uri: str) -> str:
+    """Where an object is: the plain path of a file on this machine, else its URI."""
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else uri
+
+
+def said(error: Mapping[str, Any] | None) -> str | None:
+    """A failure's code and message in one line."""
+    if not error:
+        return None
+    parts = [str(error[key]) for key in ("code", "message") if error.get(key)]
+    return ": ".join(parts) or None
+
+
+def words(values: Mapping[str, Any] | None) -> str | None:
+    """``k=v`` pairs in one line."""
+    if not values:
+        return None
+    return "  ".join(f"{k}={v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in values.items())
+
+
+def step_name(task: Mapping[str, Any]) -> str:
+    """``grid``, for one of several items ``grid[2]``, for a further attempt ``grid #3``."""
+    item = f"[{task['item']}]" if task.get("item") else ""
+    attempt = f" #{task['attempt']}" if task.get("attempt", 1) > 1 else ""
+    return f"{task['step']}{item}{attempt}"
+
+
+def show_findings(rows: Iterable[Sequence[Cell]]) -> None:
+    """Lines of a level, a subject and what there is to say of it, which may be long."""
+    table = Table.grid(padding=(0, 2))
+    for number in range(3):
+        table.add_column(no_wrap=number < 2, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _write(console(), table)

@@ -1,0 +1,78 @@
+"""``orchestrator``: the root command, and how every failure ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import rich_click as click
+
+from ops.cli.failures import INTERRUPTED, Failure, failure_of
+from ops.cli.lazy import LazyGroup, Place
+from orchestrator.errors import OrchestratorError
+
+_WORK: dict[str, Place] = {
+    "run": ("ops.cli.run:run", "Open a run, and follow it to its end."),
+    "runs": ("ops.cli.runs:runs", "List, show, watch, cancel and retry runs."),
+    "tasks": ("ops.cli.tasks:tasks", "List, show, retry, choose and resolve tasks."),
+    "callbacks": ("ops.cli.callbacks:callbacks", "List, show, replay and adopt deliveries."),
+    "pipelines": ("ops.cli.pipelines:pipelines", "List, show, validate and push pipelines."),
+    "providers": ("ops.cli.providers:providers", "List and check the providers' accounts."),
+}
+_SERVICE: dict[str, Place] = {
+    "up": ("ops.cli.up:up", "Start everything in one terminal."),
+    "emulator": ("ops.emulator.__main__:main", "Start a provider to practise with."),
+    "migrate": ("ops.cli.migrate:migrate", "Bring the database's schema up to date."),
+    "doctor": ("ops.cli.doctor:doctor", "Show the configuration and check what it leads to."),
+    "dashboard": ("ops.cli.dashboard:dashboard", "Say where the dashboard is."),
+    "version": ("ops.cli.version:version", "Print the version."),
+}
+
+
+class Root(LazyGroup):
+    """Turns every expected failure into one line on stderr and a status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except OrchestratorError as error:
+            status = _tell(failure_of(error))
+        except Failure as failure:
+            status = _tell(failure)
+        except KeyboardInterrupt:
+            click.echo("", err=True)
+            status = INTERRUPTED
+        return ctx.exit(status)
+
+
+def _tell(failure: Failure) -> int:
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    click.echo(failure.message, err=True)
+    for line in failure.lines:
+        click.echo(f"  {line}", err=True)
+    if failure.hint:
+        click.secho(f"  {failure.hint}", dim=True, err=True)
+    return failure.status
+
+
+@click.group(
+    cls=Root,
+    places=_WORK | _SERVICE,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit status: 0 success, 1 the run or task failed, 2 usage or refused, 3 the service is unreachable.",
+)
+@click.option("--url", envvar="ORCHESTRATOR_URL", help="Address of the service; default: the one that runs here.")
+@click.option("--token", envvar="ORCHESTRATOR_TOKEN", help="API token; default: the one that `up` made, if it is here.")
+@click.version_option(package_name="midjourney-orchestrator", message="%(version)s")
+@click.command_panel("Work", commands=list(_WORK))
+@click.command_panel("Service", commands=list(_SERVICE))
+def root(url: str | None, token: str | None) -> None:
+    """Jobs at Midjourney-style image APIs: pipelines, callbacks, retries, archive."""
+
+
+def main() -> None:
+    """The console script."""
+    root(prog_name="orchestrator")
+
+
+if __name__ == "__main__":
+    main()
