@@ -33,14 +33,12 @@ class References:
 
 def read_references(tokens: Sequence[str], variables: Iterable[str]) -> References:
     """tokens: of the whole expression, without spaces; variables: every name in it that is no field of another."""
-    used = frozenset(variables)
     named: dict[str, set[str]] = {name: set() for name in NAMED}
-    seen, whole = set(), set()
+    whole: set[str] = set()
     padded = ["", *tokens, "", "", ""]
     for at, token in enumerate(tokens, start=1):
         if token not in NAMED or padded[at - 1] == ".":
             continue
-        seen.add(token)
         if name := _selected(padded[at + 1 : at + 4]):
             named[token].add(name)
         else:
@@ -48,8 +46,8 @@ def read_references(tokens: Sequence[str], variables: Iterable[str]) -> Referenc
     return References(
         steps=frozenset(named["steps"]),
         inputs=frozenset(named["inputs"]),
-        others=used - NAMED - _bound(tokens),
-        whole=frozenset(whole) | (used & NAMED - seen),
+        others=frozenset(variables) - NAMED - _bound(tokens),
+        whole=frozenset(whole),
     )
 
 

@@ -20,45 +20,59 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )
-NAME = st.sampled_from(["a", "b", "c", "d", "e"])
-TEXT = st.sampled_from(["x", "${inputs.p}", "${steps.a.result}", "${steps.b.state} ${index}", "${item}", "${1 +}"])
+NAMES = ("a", "b", "c", "d", "e", "f", "g")
+GRIDS = {"imagine": [], "variation": ["choice"], "reroll": ["grid"], "pan_left": ["single"]}
+SINGLES = {"upscale": ["choice"], "upscale_2x": ["single"]}
+WORKS_ON = {**GRIDS, **SINGLES, "choose": ["grid"], "archive": ["grid", "single"]}
+YIELDS = {**dict.fromkeys(GRIDS, "grid"), **dict.fromkeys(SINGLES, "single"), "choose": "choice", "archive": "archive"}
 
 
-def mostly(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(*[strategy] * 9, JSON)
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """Documents that are mostly right: each step works on a fitting former one; then a few keys, right or wrong."""
+    steps: dict[str, Any] = {}
+    yields: dict[str, str] = {}
+    for name in NAMES[: draw(st.integers(1, len(NAMES)))]:
+        fitting = {form: [old for old in steps if yields[old] in kinds] for form, kinds in WORKS_ON.items()}
+        form = draw(st.sampled_from([form for form in WORKS_ON if fitting[form] or not WORKS_ON[form]]))
+        steps[name] = draw(
+            step(form, fitting[form], [old for old in steps if YIELDS[form] == yields[old]], list(steps))
+        )
+        yields[name] = YIELDS[form]
+    for name, old in draw(
+        st.dictionaries(st.sampled_from(list(steps)), st.sampled_from(list(steps)), max_size=1)
+    ).items():
+        steps[name]["on_failure"] = {"else": old}
+    shuffled = {name: steps[name] for name in draw(st.permutations(list(steps)))}
+    document = {"pipeline": "p", "account": "x", "inputs": {"p": "string"}, "steps": shuffled}
+    if draw(st.integers(0, 9)) == 0:
+        document[draw(st.sampled_from([*document, "labels", "other"]))] = draw(JSON)
+    return document
 
 
-COMMON = {
-    "needs": mostly(NAME | st.lists(NAME, max_size=2)),
-    "when": mostly(st.booleans() | st.just("inputs.p == 'x'") | st.just("${steps.c.state == 'succeeded'}")),
-    "retry": mostly(st.fixed_dictionaries({}, optional={"attempts": st.integers(0, 11), "on": st.just("any")})),
-    "timeout": mostly(st.sampled_from([60, "10m", "1h 30m", "2 d", "soon"])),
-    "on_failure": mostly(st.sampled_from(["fail", "continue"]) | st.builds(lambda name: {"else": name}, NAME)),
-    "labels": mostly(st.dictionaries(st.sampled_from(["team", "n"]), st.text(max_size=3) | st.integers())),
-}
-WITH = st.fixed_dictionaries({}, optional={"prompt": TEXT, "mode": TEXT, "quadrant": st.integers(0, 4) | TEXT})
-
-
-def step(required: dict[str, Any], **optional: Any) -> st.SearchStrategy[Any]:
-    chosen = st.lists(st.sampled_from(sorted({**COMMON, **optional})), max_size=2, unique=True)
-    keys = {**COMMON, **optional}
-    return chosen.flatmap(lambda names: st.fixed_dictionaries({**required, **{name: keys[name] for name in names}}))
-
-
-STEP = mostly(
-    step(
-        {"action": st.just("imagine"), "with": st.fixed_dictionaries({"prompt": TEXT})}, for_each=mostly(st.just(["x"]))
-    )
-    | step({"action": st.sampled_from(["upscale", "variation", "upscale_2x", "reroll"]), "of": NAME}, **{"with": WITH})
-    | step(
-        {"choose": st.just("quadrant"), "of": NAME}, by=mostly(st.sampled_from(["quality", "all", 1, "2", "person"]))
-    )
-    | step({"archive": NAME})
-)
-DOCUMENT = st.fixed_dictionaries(
-    {"pipeline": mostly(st.just("p")), "steps": mostly(st.dictionaries(NAME, STEP, min_size=1, max_size=5))},
-    optional={"account": mostly(st.just("x")), "inputs": mostly(st.just({"p": "string"})), "labels": COMMON["labels"]},
-)
+@st.composite
+def step(draw: st.DrawFn, form: str, sources: list[str], alike: list[str], former: list[str]) -> dict[str, Any]:
+    keys: dict[str, Any] = {"with": {"prompt": draw(st.sampled_from(["x", "${inputs.p}", "${inputs.p} ${index}"]))}}
+    if form == "imagine":
+        keys |= {"action": form} | draw(st.sampled_from([{}, {}, {"for_each": ["x", "${inputs.p}"]}]))
+    elif form == "choose":
+        keys = {"choose": "quadrant", "of": draw(st.sampled_from(sources))}
+        keys |= draw(st.sampled_from([{}, {"by": "all"}, {"by": "2"}, {"by": "person", "else": 1}]))
+    elif form == "archive":
+        keys = {"archive": draw(st.sampled_from(sources))}
+    else:
+        keys = {"action": form, "of": draw(st.sampled_from(sources)), **({} if form in SINGLES else keys)}
+    optional = {
+        "needs": st.sampled_from(former) if former else st.just("a"),
+        "when": st.sampled_from(["inputs.p == 'x'", True, *(f"steps.{name}.state != 'failed'" for name in former)]),
+        "retry": st.sampled_from([{"attempts": 2}, {"on": "any", "backoff": {"first": "2s"}}, {"attempts": 0}]),
+        "timeout": st.sampled_from([60, "10m", "1h 30m", "2 d"]),
+        "on_failure": st.sampled_from(["continue", *({"else": name} for name in alike)]),
+        "labels": st.dictionaries(st.sampled_from(["team", "n"]), st.sampled_from(["x", 3, True])),
+    }
+    for key in draw(st.lists(st.sampled_from(sorted(optional)), max_size=2, unique=True)):
+        keys[key] = draw(optional[key]) if draw(st.integers(0, 19)) else draw(JSON)
+    return keys
 
 
 def parsed(document: Any) -> Pipeline | None:
@@ -75,7 +89,7 @@ def test_any_json_gives_a_pipeline_or_a_refusal(document: Any) -> None:
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(DOCUMENT)
+@given(documents())
 def test_whatever_is_accepted_is_in_order_and_valid_by_the_json_schema(document: Any) -> None:
     pipeline = parsed(document)
 

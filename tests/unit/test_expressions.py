@@ -116,20 +116,20 @@ def test_too_long_an_expression_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "expression",
+    ("expression", "reason"),
     [
-        "['x']" + ".map(a, a + a)" * 60,
-        "[[1]]" + ".map(a, [a, a])" * 60,
-        "inputs.big.map(a, inputs.big.map(b, inputs.big.map(c, c)))",
-        "inputs.big.map(a, inputs.text)",
-        "inputs.big.all(a, inputs.big.all(b, inputs.big.all(c, true)))",
+        ("['x']" + ".map(a, a + a)" * 60, "too many steps"),
+        ("[[1]]" + ".map(a, [a, a])" * 60, "too many steps"),
+        ("inputs.big.map(a, inputs.big.map(b, inputs.big.map(c, c)))", "too many steps"),
+        ("inputs.big.all(a, inputs.big.all(b, true))", "too many steps"),
+        ("inputs.big.map(a, inputs.text)", "too large a value"),
     ],
 )
-def test_comprehensions_that_explode_are_refused_before_they_run(expression: str) -> None:
-    context = {"inputs": {"big": list(range(1000)), "text": "x" * 900_000}}
+def test_comprehensions_that_explode_are_refused_before_they_run(expression: str, reason: str) -> None:
+    context = {"inputs": {"big": list(range(1000)), "text": "x" * 900_000 if "text" in expression else ""}}
     before = time.monotonic()
 
-    with pytest.raises(InvalidExpression, match="its comprehensions"):
+    with pytest.raises(InvalidExpression, match=f"its comprehensions .* {reason}"):
         expressions.evaluate(expression, context)
 
     assert time.monotonic() - before < 1
@@ -164,6 +164,8 @@ def test_references_are_the_names_that_expressions_speak_of() -> None:
     )
 
 
-@pytest.mark.parametrize("expression", ["steps[inputs.n]", "size(steps)", "steps.map(s, steps[s])", "steps['a' + 'b']"])
+@pytest.mark.parametrize(
+    "expression", ["steps[inputs.n]", "size(steps)", "steps.map(s, steps[s])", "steps['a' + 'b']", ".steps.a"]
+)
 def test_a_step_that_cannot_be_read_off_is_reported_as_the_whole(expression: str) -> None:
     assert "steps" in expressions.check(expression).whole
