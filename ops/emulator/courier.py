@@ -114,7 +114,7 @@ class Courier:
     def _overtaken(self) -> None:
         with self._lock:
             overtaken, self._postponed = self._postponed, []
-        for letter in overtaken:
+        for letter in reversed(overtaken):  # the last shall be first, even when all were postponed
             self._enqueue(letter)
 
     def _enqueue(self, letter: Letter) -> None:

@@ -38,6 +38,7 @@ class Engine:
         self.faults = Faults()
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
+        self._stopped = False
 
     def configure(self, wishes: dict[str, Any]) -> None:
         """Change settings; ValueError or TypeError when a wish is wrong, and then nothing is changed."""
@@ -56,8 +57,10 @@ class Engine:
     def stop(self) -> None:
         """End every thread; those who still wait for an answer are told that there is none."""
         self.scheduler.stop()
-        for listener in list(self._listeners):
-            listener.put(None)
+        with self._lock:
+            self._stopped = True
+            for listener in self._listeners:
+                listener.put(None)
         self.courier.stop()
 
     def accept(self, order: Order) -> Job:
@@ -127,7 +130,7 @@ class Engine:
         """A queue with the body of each event of the job, and None when patience (seconds) is at its end."""
         listener: Listener = queue.SimpleQueue()
         with self._lock:
-            self._listeners.add(listener)
+            self._enlist(listener)
             job.listeners = [*(job.listeners or ()), listener]
             if job.done:
                 listener.put(job.order.dialect.body(job))
@@ -140,11 +143,16 @@ class Engine:
                 self._listeners.discard(listener)
                 job.listeners = [other for other in job.listeners or () if other is not listener] or None
 
+    def _enlist(self, listener: Listener) -> None:
+        self._listeners.add(listener)
+        if self._stopped:
+            listener.put(None)
+
     def pause(self, seconds: float) -> None:
         """Hold the calling request for so long on the emulator's clock."""
         listener: Listener = queue.SimpleQueue()
         with self._lock:
-            self._listeners.add(listener)
+            self._enlist(listener)
         self.scheduler.after(seconds, lambda: listener.put(None))
         listener.get()
         with self._lock:

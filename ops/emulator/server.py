@@ -13,7 +13,7 @@ from typing import Any
 import click
 from granian import Granian
 from granian.constants import Interfaces
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from ops.emulator.application import application
 from ops.emulator.engine import Engine
@@ -28,7 +28,7 @@ class Emulator:
 
     def __init__(self, options: Options, host: str = "127.0.0.1", port: int = 0) -> None:
         self.state = Engine(options)
-        self._server = make_server(host, port, application(self.state), threaded=True, request_handler=_Quiet)
+        self._server = _Server(host, port, application(self.state), _Quiet)
         self.url = f"http://{host}:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -36,9 +36,8 @@ class Emulator:
     def stop(self) -> None:
         """End the server and every thread of it."""
         self._server.shutdown()
-        self._thread.join()
         self.state.stop()
-        self._server.server_close()
+        self._thread.join()  # which waits for the requests under way
 
     def __enter__(self) -> Emulator:
         return self
@@ -47,7 +46,19 @@ class Emulator:
         self.stop()
 
 
+class _Server(ThreadedWSGIServer):
+    daemon_threads = False  # server_close() waits for them
+    block_on_close = True
+
+
 class _Quiet(WSGIRequestHandler):
+    timeout = 5  # seconds an idle connection may delay stop()
+
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:
+        """An answer cut off on purpose: the client must notice at once."""
+        del error, environ
+        self.close_connection = True
+
     def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002 - werkzeug's own name
         """Say nothing: the control API has the record."""
 
