@@ -10,6 +10,8 @@ import structlog
 from celery import Celery
 from kombu.exceptions import KombuError, OperationalError
 
+from orchestrator.errors import BrokerUnavailable
+
 log = structlog.get_logger(__name__)
 
 # Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the sweep.
@@ -28,6 +30,9 @@ class Nudge(Protocol):
     def look(self, account: str, task_ids: list[UUID]) -> None: ...
 
     def act(self) -> None: ...
+
+    def ping(self, timeout: int) -> None:
+        """Raises BrokerUnavailable when nobody would hear."""
 
 
 def make_app(url: str) -> Celery:
@@ -82,6 +87,14 @@ class Broker:
     def act(self) -> None:
         self._send("act")
 
+    def ping(self, timeout: int) -> None:
+        """Connect, once; raises BrokerUnavailable."""
+        try:
+            with self.app.connection_for_write(connect_timeout=timeout) as connection:
+                connection.ensure_connection(max_retries=1, interval_start=0, interval_max=0, timeout=timeout)
+        except (OperationalError, KombuError, OSError) as error:
+            raise BrokerUnavailable(f"the broker is not reachable: {type(error).__name__}") from error
+
     def _send(self, job: str, *arguments: Any) -> None:
         if time.monotonic() < self._silent_until:
             return
@@ -106,3 +119,6 @@ class Silence:
 
     def act(self) -> None:
         """Say nothing."""
+
+    def ping(self, timeout: int) -> None:
+        """Nobody is needed."""

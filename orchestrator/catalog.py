@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
 from typing import Any
 
 from orchestrator import loader
+from orchestrator.core.pipeline import Pipeline
 from orchestrator.services import Services
 from orchestrator.store import pipelines
 
@@ -20,9 +23,14 @@ class Pushed:
 
 
 def push(services: Services, document: dict[str, Any], *, where: str) -> Pushed:
-    """Check a document against the configured accounts and keep it. Raises InvalidPipeline."""
-    pipeline = loader.parse(document, where=where, capabilities=services.capabilities())
-    return _keep(services, pipeline.name, document)
+    """Check a document and keep it. Raises InvalidPipeline."""
+    return _keep(services, check(services, document, where=where).name, document)
+
+
+def check(services: Services, document: dict[str, Any], *, where: str) -> Pipeline:
+    """The pipeline in a document that fits the configured accounts and scorers. Raises InvalidPipeline."""
+    known = _scorers(*services.config.scorers)
+    return loader.parse(document, where=where, capabilities=services.capabilities(), scorers=known)
 
 
 def push_shipped(services: Services) -> list[Pushed]:
@@ -36,3 +44,9 @@ def _keep(services: Services, name: str, document: dict[str, Any]) -> Pushed:
         newest = pipelines.newest_version(connection, name)
         version = pipelines.put_pipeline(connection, name, document, now=services.now())
     return Pushed(name, version, version > newest)
+
+
+@cache
+def _scorers(*configured: str) -> frozenset[str]:
+    """Their names, without loading them: who stores pipelines never looks at pictures."""
+    return frozenset({"quality", *configured, *(one.name for one in entry_points(group="orchestrator.scorers"))})

@@ -17,8 +17,10 @@ from uuid_utils.compat import uuid7
 from orchestrator.config import Account
 from orchestrator.core.events import Event, EventKind, Source
 from orchestrator.core.expiry import expires_at
+from orchestrator.core.states import Verdict
 from orchestrator.core.tokens import read_token
 from orchestrator.errors import BadToken, MalformedDelivery, TooLarge
+from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
 from orchestrator.store import callbacks
 from orchestrator.store.callbacks import Taken
@@ -70,6 +72,8 @@ def take_events(
             keep=source is Source.CALLBACK,
             now=now,
         )
+    if source is Source.CALLBACK:
+        CALLBACKS.labels(account.name, taken.verdict.value).inc()
     for run_id in taken.ended_runs:
         services.nudge.advance(run_id)
     log.info(
@@ -114,4 +118,5 @@ def _keep_evidence(
             body=body[:EVIDENCE],
             now=services.now(),
         )
+    CALLBACKS.labels(account, Verdict.REJECTED.value).inc()
     log.info("callback", account=account, verdict="rejected", task=str(task_id), reason=error.message[:500])

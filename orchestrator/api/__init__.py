@@ -1,0 +1,21 @@
+"""The REST API under /v1, its OpenAPI document and a page that shows it."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from orchestrator.api import accounts, callbacks, docs, health, here, pipelines, problems, runs, tasks
+from orchestrator.api.specification import specify
+from orchestrator.services import Services
+
+__all__ = ["install"]
+
+SECTIONS = (runs.section, tasks.section, callbacks.section, pipelines.section, accounts.section)
+
+
+def install(app: Flask, services: Services) -> None:
+    """Give an application our API, working with these services, and our way to answer errors."""
+    here.install(app, services)
+    problems.install(app)
+    app.register_blueprint(health.blueprint)
+    app.register_blueprint(docs.blueprint(specify(app, SECTIONS)))

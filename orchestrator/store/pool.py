@@ -53,10 +53,13 @@ class Database:
         self._pool.open()
 
     @contextlib.contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A connection in autocommit: each statement is its own transaction. Raises DatabaseUnavailable."""
+    def connection(self, *, timeout: float | None = None) -> Iterator[Connection]:
+        """A connection in autocommit: each statement is its own transaction.
+
+        timeout: seconds to wait for it, if not the pool's own. Raises DatabaseUnavailable.
+        """
         try:
-            with self._pool.connection() as connection:
+            with self._pool.connection(timeout) as connection:
                 yield connection
         except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
             raise DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}") from error

@@ -21,7 +21,8 @@ UPDATE accounts SET paused_until = greatest(paused_until, %(until)s), paused_rea
 
 -- name: list_accounts
 -- Every account with the slots it has in use.
-SELECT a.*, (SELECT count(*) FROM slots s WHERE s.account = a.name AND s.task_id IS NOT NULL) AS in_use
+SELECT name, provider, slots, submits_per_second, paused_until, paused_reason,
+       (SELECT count(*) FROM slots s WHERE s.account = a.name AND s.task_id IS NOT NULL) AS in_use
 FROM accounts a ORDER BY name;
 
 -- name: leaked_slots

@@ -1,0 +1,83 @@
+"""/v1/callbacks."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from uuid import UUID
+
+from marshmallow import Schema, fields
+
+from orchestrator import intervene
+from orchestrator.api import cursors, schemas
+from orchestrator.api.fields import Cursor, Text, limit, one_of
+from orchestrator.api.here import services
+from orchestrator.api.section import Section
+from orchestrator.core.states import Verdict
+from orchestrator.store import callbacks
+from orchestrator.store.paging import Place
+
+section = Section("callbacks", "Raw deliveries, and what became of them.")
+
+
+class CallbackQuery(Schema):
+    verdict = one_of(Verdict)
+    account = Text()
+    external_id = Text()
+    task_id = fields.UUID()
+    limit = limit()
+    cursor = Cursor()
+
+
+class Adoption(Schema):
+    task_id = fields.UUID(required=True)
+
+
+@section.route("GET", "/callbacks", role="viewer", query=CallbackQuery(), answer=schemas.page_of(schemas.Callback()))
+def list_callbacks(query: dict[str, Any]) -> Any:
+    """Deliveries without their bodies, newest first."""
+    size, after = query.pop("limit"), query.pop("cursor", None)
+    with services().db.connection() as connection:
+        found = callbacks.list_callbacks(connection, **query, after=after, limit=size + 1)
+    return cursors.page(found, size, lambda row: Place(row["received_at"], row["id"]))
+
+
+@section.route("GET", "/callbacks/<uuid:callback_id>", role="viewer", answer=schemas.CallbackWithBody(), refuses=[404])
+def get_callback(callback_id: UUID) -> Any:
+    """One delivery with its body, byte for byte."""
+    with services().db.connection() as connection:
+        found = callbacks.get_callback(connection, callback_id)
+    encoding, body = _text(bytes(found["body"]))
+    return found | {"kept": len(found["body"]), "encoding": encoding, "body": body}
+
+
+@section.route(
+    "POST",
+    "/callbacks/<uuid:callback_id>/replay",
+    role="operator",
+    answer=schemas.Taken(),
+    refuses=[404, 409],
+)
+def replay(callback_id: UUID) -> Any:
+    """Take a kept delivery again, as if it had just come."""
+    return intervene.replay(services(), callback_id)
+
+
+@section.route(
+    "POST",
+    "/callbacks/<uuid:callback_id>/adopt",
+    role="operator",
+    body=Adoption(),
+    answer=schemas.Taken(),
+    refuses=[404, 409],
+)
+def adopt(adoption: dict[str, Any], callback_id: UUID) -> Any:
+    """Give a kept delivery to a task, whatever job it names."""
+    return intervene.adopt(services(), callback_id, adoption["task_id"])
+
+
+def _text(body: bytes) -> tuple[str, str]:
+    try:
+        return "utf-8", body.decode()
+    except UnicodeDecodeError:
+        return "base64", base64.b64encode(body).decode()

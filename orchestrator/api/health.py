@@ -1,0 +1,95 @@
+"""/healthz, /readyz and /metrics: open to everybody who reaches the port, and cheap to ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from flask import Blueprint, Response, jsonify
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from orchestrator.api.here import services
+from orchestrator.api.problems import problem
+from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable
+from orchestrator.metrics import REGISTRY
+from orchestrator.services import Services
+from orchestrator.store import health
+
+PATIENCE = 1  # seconds; whoever asks after our health asks again soon
+blueprint = Blueprint("health", __name__)
+
+_GAUGES = {
+    "runs": ("state", "Unfinished runs, counted up to 10,000 of each state."),
+    "tasks": ("state", "Unfinished tasks, counted up to 10,000 of each state."),
+    "callbacks": ("verdict", "Kept deliveries that want a person's look, counted up to 10,000 of each verdict."),
+    "slots": ("account", "Slots in use."),
+}
+
+
+@blueprint.get("/healthz")
+def healthz() -> Response:
+    """The process lives."""
+    return jsonify({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """What is needed to work is there."""
+    parts = {**_database(services()), "broker": _broker(services())}
+    missing = [name for name, state in parts.items() if state != "ok"]
+    if missing:
+        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", parts=parts)
+    return jsonify({"status": "ready", "parts": parts})
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """This process's counters, and a few gauges from the database."""
+    asked = CollectorRegistry()
+    asked.register(Gauges(services()))
+    return Response(generate_latest(REGISTRY) + generate_latest(asked), content_type=CONTENT_TYPE_LATEST)
+
+
+class Gauges(Collector):
+    """What is asked at each scrape."""
+
+    def __init__(self, asked: Services) -> None:
+        self._services = asked
+
+    def collect(self) -> Iterator[Metric]:
+        pool = GaugeMetricFamily("orchestrator_pool_connections", "This process's connections.", labels=["kind"])
+        for kind, number in self._services.db.stats().items():
+            pool.add_metric([kind], number)
+        yield pool
+        reachable = GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=1)
+        try:
+            with self._services.db.connection(timeout=PATIENCE) as connection:
+                rows = health.figures(connection)
+        except DatabaseUnavailable:
+            yield GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=0)
+            return
+        yield reachable
+        for what, (label, meaning) in _GAUGES.items():
+            gauge = GaugeMetricFamily(f"orchestrator_{what}_now", meaning, labels=[label])
+            for row in rows:
+                if row["what"] == what:
+                    gauge.add_metric([row["label"]], row["number"])
+            yield gauge
+
+
+def _database(asked: Services) -> dict[str, str]:
+    try:
+        with asked.db.connection(timeout=PATIENCE) as connection:
+            missing = health.missing_migrations(connection)
+    except DatabaseUnavailable as error:
+        return {"database": error.message, "migrations": "unknown"}
+    return {"database": "ok", "migrations": f"missing: {', '.join(missing)}" if missing else "ok"}
+
+
+def _broker(asked: Services) -> str:
+    try:
+        asked.nudge.ping(PATIENCE)
+    except BrokerUnavailable as error:
+        return error.message
+    return "ok"

@@ -1,0 +1,84 @@
+"""How a request's query and body become checked values; what does not fit is an InvalidInput that names the field."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+from flask import Request
+from marshmallow import RAISE, Schema, ValidationError
+from webargs.core import missing
+from webargs.flaskparser import FlaskParser
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from orchestrator.errors import InvalidInput
+
+
+class Parser(FlaskParser):
+    """webargs, with unknown query parameters refused and JSON read strictly."""
+
+    DEFAULT_UNKNOWN_BY_LOCATION = {**FlaskParser.DEFAULT_UNKNOWN_BY_LOCATION, "query": RAISE}  # noqa: RUF012 - its way
+
+    def load_json(self, req: Request, schema: Schema) -> Any:  # noqa: ARG002 - webargs' signature
+        return read_json(req)
+
+    def handle_error(
+        self,
+        error: ValidationError,
+        req: Request,  # noqa: ARG002 - webargs' signature
+        schema: Schema,
+        **_: Any,
+    ) -> NoReturn:
+        fields = _flat(error.messages)
+        for name, sentences in fields.items():
+            if sentences == ["Unknown field."]:
+                fields[name] = [f"unknown; allowed: {', '.join(schema.load_fields)}"]
+        lines = "; ".join(f"{name}: {said[0]}" for name, said in fields.items())
+        raise InvalidInput(lines, fields=fields) from error
+
+
+def read_json(req: Request) -> Any:
+    """The body as JSON: no NaN, no infinity. ``missing`` when there is none."""
+    if req.mimetype and not req.is_json:
+        if not req.get_data():
+            return missing
+        raise UnsupportedMediaType(f"found {req.mimetype}; allowed: application/json")
+    body = req.get_data()
+    if not body.strip():
+        return missing
+    try:
+        return json.loads(body, parse_constant=_no_number, parse_float=_finite)
+    except ValueError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise BadRequest("the body is not JSON that can be read: it is nested too deeply") from error
+
+
+def _no_number(word: str) -> NoReturn:
+    raise ValueError(f"{word} is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text} is out of range")
+    return number
+
+
+def _flat(messages: Any) -> dict[str, list[str]]:
+    """marshmallow's tree of messages by location, as dotted names without the location."""
+    found: dict[str, list[str]] = {}
+
+    def walk(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, Mapping):
+            for key, value in node.items():
+                walk(value, path if key == "_schema" else (*path, str(key)))
+        else:
+            # Of a list in a query each entry is the same parameter.
+            name = ".".join(path[1:2] if path[0] == "query" else path[1:])
+            found.setdefault(name or "body", []).extend(str(one) for one in node)
+
+    walk(messages, ())
+    return found

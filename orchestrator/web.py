@@ -1,0 +1,65 @@
+"""The WSGI application: the receiver and the API in one process.
+
+``granian --interface wsgi --factory orchestrator.web:create`` serves it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import structlog
+from flask import Flask, Response, g, request
+
+from orchestrator import api, config, logs, receiver
+from orchestrator.errors import DatabaseUnavailable
+from orchestrator.metrics import REQUESTS
+from orchestrator.services import Services
+
+log = structlog.get_logger(__name__)
+CONNECTIONS = 8  # as many as the server has threads (see the Procfile)
+PATIENCE = 5.0  # seconds between tries to reach a database that was away at the start
+
+
+def create() -> Flask:
+    """The application of this environment. Starts although the database is away. Raises ConfigError."""
+    logs.configure()
+    services = Services(config.load(), pool=CONNECTIONS)
+    _introduce(services)
+    return create_app(services)
+
+
+def create_app(services: Services) -> Flask:
+    """The application on these services; the caller closes them."""
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = services.config.max_body
+    app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
+    app.before_request(_begin)
+    app.after_request(_end)
+    app.register_blueprint(receiver.blueprint(services))
+    api.install(app, services)
+    return app
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+
+
+def _end(response: Response) -> Response:
+    rule = request.url_rule.rule if request.url_rule else "none"
+    REQUESTS.labels(request.method, rule, response.status_code).observe(time.perf_counter() - g.began)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if rule.startswith("/v1/"):
+        response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _introduce(services: Services) -> None:
+    """Tell the database which accounts there are; one that is away is told when it is back."""
+    try:
+        services.put_accounts()
+    except DatabaseUnavailable as error:
+        log.warning("the accounts are not stored yet", error=error.message)
+        again = threading.Timer(PATIENCE, _introduce, [services])
+        again.daemon = True
+        again.start()
