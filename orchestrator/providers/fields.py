@@ -64,6 +64,16 @@ def string(value: Any) -> str:
     return value
 
 
+def strings(value: Any) -> list[str]:
+    """A list of strings."""
+    if not isinstance(value, list):
+        raise ValidationError("expected a list of strings")
+    for number, item in enumerate(value, 1):
+        if not isinstance(item, str):
+            raise ValidationError(f"number {number}: expected a string")
+    return value
+
+
 def whole(value: Any) -> int:
     """The integer in an integer, a float (its fraction dropped) or a string of digits. Raises ValidationError."""
     if isinstance(value, int | float) and not isinstance(value, bool):

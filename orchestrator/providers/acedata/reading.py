@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import INCLUDE, Schema, ValidationError, fields, post_load
+from marshmallow import INCLUDE, Schema, ValidationError
 
 from orchestrator.core.events import Event, EventKind, TaskError
 from orchestrator.errors import MalformedDelivery
-from orchestrator.providers.fields import As, external_id, flag, percent, pixels, sentences, string
+from orchestrator.providers.fields import As, external_id, flag, percent, pixels, sentences, string, strings
 from orchestrator.providers.payload import objects
 
 # The provider's word -> ours. What is not listed here or in _MEANING is kept under ``extra``.
@@ -56,14 +56,9 @@ class ResultSchema(Schema):
     raw_image_url = As(string, allow_none=True)
     raw_image_width = As(pixels, allow_none=True)
     raw_image_height = As(pixels, allow_none=True)
-    actions = fields.List(As(string), allow_none=True)
-    sub_image_urls = fields.List(As(string), allow_none=True)
-    video_urls = fields.List(As(string), allow_none=True)
-
-    @post_load
-    def without_nulls(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
-        """A null says no more than a missing key."""
-        return {key: value for key, value in data.items() if value is not None}
+    actions = As(strings, allow_none=True)
+    sub_image_urls = As(strings, allow_none=True)
+    video_urls = As(strings, allow_none=True)
 
 
 _SCHEMA = ResultSchema()
@@ -126,7 +121,7 @@ def _load(item: Mapping[str, Any]) -> dict[str, Any]:
     except ValidationError as error:
         by_field = {str(key): sentences(value) for key, value in error.messages_dict.items()}
         raise MalformedDelivery(f"wrong in {', '.join(sorted(by_field))}", fields=by_field) from error
-    return loaded
+    return {key: value for key, value in loaded.items() if value is not None}  # a null says no more than no key
 
 
 def _complete(known: Mapping[str, Any]) -> bool:
