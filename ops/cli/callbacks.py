@@ -23,6 +23,7 @@ def callbacks() -> None:
 @callbacks.command("list")
 @click.option("--verdict", type=click.Choice(VERDICTS), help="Only deliveries with this verdict.")
 @click.option("--account", help="Only deliveries for this account.")
+@click.option("--task", "task_id", metavar="ID", help="Only deliveries for this task.")
 @click.option("--external-id", metavar="ID", help="Only deliveries about this job of the provider.")
 @list_options
 @with_server
@@ -96,17 +97,17 @@ def _show(callback: Item, as_json: bool) -> None:
             "received": f"{received}  ({display.ago(received)})" if received else None,
             "copies": str(callback["copies"]) if callback.get("copies") else None,
             "type": callback.get("content_type"),
-            "body": _body(callback.get("body")),
+            "body": _body(callback),
         }
     )
 
 
-def _body(body: Any) -> str | None:
-    """What was delivered, JSON made readable; the text as it is when it is something else."""
-    if body is None:
-        return None
+def _body(callback: Item) -> str | None:
+    """What was delivered, JSON made readable; else the text, or the base64, as it is."""
+    body, encoding = callback.get("body"), callback.get("encoding", "utf-8")
+    if body is None or encoding != "utf-8":
+        return f"({encoding}) {body}" if body else None
     try:
-        document = json.loads(body) if isinstance(body, str) else body
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
         return str(body)
-    return json.dumps(document, indent=2, ensure_ascii=False)

@@ -19,9 +19,9 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from ops.cli.failures import Refused, Unreachable, by_field
+from ops.cli.failures import Absent, Refused, Unreachable, by_field
 
-PAGE = 100
+LARGEST_PAGE = 200  # entries that the API gives at once
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -105,7 +105,7 @@ class Client:
         problem = _problem(response)
         title = problem.get("title") or response.reason or "error"
         detail = problem.get("detail")
-        said = f"{title}: {detail}" if detail and detail != title else str(title)
+        said = f"{str(title).rstrip('.')}: {detail}" if detail and detail != title else str(title)
         if response.status >= 500 or response.status in _LATER:
             return Unreachable(
                 f"{self.url} answered {response.status}: {said}",
@@ -113,7 +113,8 @@ class Client:
             )
         errors = problem.get("errors")
         lines = by_field(errors) if isinstance(errors, Mapping) else []
-        return Refused(said, lines=[line for line in lines if line not in said], hint=_advice(response.status))
+        kind = Absent if response.status == HTTPStatus.NOT_FOUND else Refused
+        return kind(said, lines=[line for line in lines if line not in said], hint=_advice(response.status))
 
     def _silent(self, error: HTTPError) -> Unreachable:
         return Unreachable(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -114,8 +114,11 @@ def clock(seconds: float) -> str:
 
 
 def lasted(start: str | None, end: str | None) -> str:
-    """How long something took; empty when it has not ended."""
-    return clock((moment(end) - moment(start)).total_seconds()) if start and end else ""
+    """How long something took, ``0.4 s`` or ``1:05``; empty when it has not ended."""
+    if not start or not end:
+        return ""
+    seconds = max(0.0, (moment(end) - moment(start)).total_seconds())
+    return f"{seconds:.1f} s" if seconds < 60 else clock(seconds)
 
 
 def location(uri: str) -> str:
@@ -139,18 +142,16 @@ def words(values: Mapping[str, Any] | None) -> str | None:
     return "  ".join(f"{k}={v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in values.items())
 
 
-def step_name(task: Mapping[str, Any]) -> str:
-    """``grid``, for one of several items ``grid[2]``, for a further attempt ``grid #3``."""
-    item = f"[{task['item']}]" if task.get("item") else ""
+def account_of(task: Mapping[str, Any]) -> str:
+    """Who does the work; nobody's account for what our own workers do."""
+    return str(task.get("account") or "") if task.get("kind", "provider") == "provider" else ""
+
+
+def step_name(task: Mapping[str, Any], fanned_out: Collection[str] = ()) -> str:
+    """``grid``, for one of several items ``grid[2]``, for a further attempt ``grid #3``.
+
+    fanned_out: the steps that are known to have several items, so that the first one is numbered too.
+    """
+    item = f"[{task['item']}]" if task.get("item") or task["step"] in fanned_out else ""
     attempt = f" #{task['attempt']}" if task.get("attempt", 1) > 1 else ""
     return f"{task['step']}{item}{attempt}"
-
-
-def show_findings(rows: Iterable[Sequence[Cell]]) -> None:
-    """Lines of a level, a subject and what there is to say of it, which may be long."""
-    table = Table.grid(padding=(0, 2))
-    for number in range(3):
-        table.add_column(no_wrap=number < 2, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    _write(console(), table)

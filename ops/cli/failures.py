@@ -27,6 +27,10 @@ class Refused(Failure):
     status = USAGE
 
 
+class Absent(Refused):
+    """The service has no such thing."""
+
+
 class Unreachable(Failure):
     """The service did not answer, or not in time."""
 

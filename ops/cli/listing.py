@@ -7,7 +7,7 @@ from typing import Any
 
 import rich_click as click
 
-from ops.cli.client import PAGE, Client
+from ops.cli.client import LARGEST_PAGE, Client
 from ops.cli.display import Cell, show_json, show_table
 
 Item = Mapping[str, Any]
@@ -20,7 +20,7 @@ def list_options(command: Callable[..., Any]) -> Callable[..., Any]:
         json_option,
         click.option("--all", "everything", is_flag=True, help="Every page, not only the first."),
         click.option("--cursor", help="Go on where a former page ended."),
-        click.option("--limit", type=click.IntRange(1, 1000), help="Entries a page."),
+        click.option("--limit", type=click.IntRange(1, LARGEST_PAGE), help="Entries a page."),
     ):
         command = option(command)
     return command
@@ -40,7 +40,7 @@ def show_list(
     **query: Any,
 ) -> None:
     """Fetch one page or all, and print it."""
-    pages = client.pages(*path, limit=limit or (PAGE if everything else None), cursor=cursor, **query)
+    pages = client.pages(*path, limit=limit or (LARGEST_PAGE if everything else None), cursor=cursor, **query)
     items, following = [], None
     for page in pages:
         items += page["items"]

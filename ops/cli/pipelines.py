@@ -32,8 +32,7 @@ def list_pipelines(client: Client, **options: Any) -> None:
 
 
 def _row(stored: Item) -> tuple[display.Cell, ...]:
-    description = (stored.get("document") or stored).get("description") or ""
-    return stored["name"], str(stored["version"]), display.ago(stored.get("created_at")), str(description)
+    return stored["name"], str(stored["version"]), display.ago(stored["created_at"]), stored["description"]
 
 
 @pipelines.command()

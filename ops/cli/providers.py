@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import rich_click as click
+from rich.text import Text
 
 from ops.cli import display
 from ops.cli.client import Client
 from ops.cli.failures import Failure, Refused, Unreachable
-from ops.cli.listing import Item, json_option, list_options, show_list
+from ops.cli.listing import Item, json_option
 from ops.cli.server import with_server
 from ops.cli.settings import settings
 from orchestrator.config import Account
@@ -24,37 +22,42 @@ def providers() -> None:
 
 
 @providers.command("list")
-@list_options
+@json_option
 @with_server
-def list_accounts(client: Client, **options: Any) -> None:
+def list_accounts(client: Client, as_json: bool) -> None:
     """List the accounts of the service; those configured here when it does not answer."""
-    columns = ("NAME", "PROVIDER", "ADDRESS", "SLOTS", "STATE")
     try:
-        show_list(client, ("v1", "accounts"), columns, _row, whole=(), **options)
+        page = client.get("v1", "accounts")
     except Unreachable as failure:
-        accounts = settings().accounts.values()
-        if not accounts:
-            raise
-        click.secho(f"{failure.message}; as configured here:", dim=True, err=True)
-        _show_configured(accounts, columns, as_json=options["as_json"])
+        page = _configured(failure)
+    if as_json:
+        display.show_json(page)
+    else:
+        display.show_table(("NAME", "PROVIDER", "SLOTS", "STATE"), [_row(one) for one in page["items"]], whole=())
 
 
 def _row(account: Item) -> tuple[display.Cell, ...]:
-    used = account.get("slots_used", account.get("in_flight"))
-    slots = f"{used}/{account['slots']}" if used is not None else str(account["slots"])
-    paused = account.get("paused_until")
-    standing = display.state("paused") if paused else display.state("ok")
-    return account["name"], account["provider"], account.get("base_url") or "", slots, standing
+    slots = f"{account['in_use']} of {account['slots']} in use" if "in_use" in account else str(account["slots"])
+    return account["name"], account["provider"], slots, _standing(account)
 
 
-def _show_configured(accounts: Iterable[Account], columns: tuple[str, ...], *, as_json: bool) -> None:
-    items = [
-        {"name": one.name, "provider": one.provider, "base_url": one.base_url, "slots": one.slots} for one in accounts
-    ]
-    if as_json:
-        display.show_json({"items": items, "next": None})
-    else:
-        display.show_table(columns[:-1], [_row(item)[:-1] for item in items], whole=())
+def _standing(account: Item) -> display.Cell:
+    if not account["configured"]:
+        return "no longer configured"
+    if not account.get("paused"):
+        return display.state("ok")
+    reason = f": {account['paused_reason']}" if account.get("paused_reason") else ""
+    return Text.assemble(display.state("paused"), f", goes on {display.ago(account['paused_until'])}{reason}")
+
+
+def _configured(failure: Unreachable) -> Item:
+    """The accounts of the configuration, in the API's shape as far as it is known here."""
+    accounts = settings().accounts.values()
+    if not accounts:
+        raise failure
+    click.secho(f"{failure.message}; as configured here:", dim=True, err=True)
+    items = [{"name": one.name, "provider": one.provider, "slots": one.slots, "configured": True} for one in accounts]
+    return {"items": items, "next": None}
 
 
 @providers.command()

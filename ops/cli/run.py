@@ -11,7 +11,7 @@ import rich_click as click
 
 from ops.cli import display, inputs
 from ops.cli.client import Answer, Client
-from ops.cli.failures import Refused, Unreachable
+from ops.cli.failures import Absent, Unreachable
 from ops.cli.following import attend
 from ops.cli.listing import json_option, pairs
 from ops.cli.server import with_server
@@ -80,8 +80,8 @@ def _stored(client: Client, pipeline: str, version: int | None) -> dict[str, Any
         return _pushed(client, path)
     try:
         found: dict[str, Any] = client.get("v1", "pipelines", pipeline, version=version)
-    except Refused as refused:
-        return _shipped(client, pipeline, refused)
+    except Absent as absent:
+        return _shipped(client, pipeline, version, absent)
     return found
 
 
@@ -92,16 +92,16 @@ def _pushed(client: Client, path: Path) -> dict[str, Any]:
     from ops.cli import pipeline_files  # noqa: PLC0415 - see above
 
     document = pipeline_files.checked(path)
-    return {"document": document} | pipeline_files.push(client, document)
+    return pipeline_files.push(client, document)
 
 
-def _shipped(client: Client, name: str, refused: Refused) -> dict[str, Any]:
+def _shipped(client: Client, name: str, version: int | None, absent: Absent) -> dict[str, Any]:
     from ops.cli import pipeline_files  # noqa: PLC0415 - see above
 
-    document = pipeline_files.shipped(name)
+    document = None if version else pipeline_files.shipped(name)
     if document is None:
-        raise refused
-    return {"document": document} | pipeline_files.push(client, document)
+        raise absent
+    return pipeline_files.push(client, document)
 
 
 def _open(client: Client, body: dict[str, Any], key: str) -> Answer:

@@ -30,8 +30,16 @@ def runs() -> None:
 def list_runs(client: Client, labels: dict[str, str], search: str | None, **options: Any) -> None:
     """List runs, newest first."""
     label = tuple(f"{name}={value}" for name, value in labels.items())
+    brief = None if options["as_json"] else "true"  # a line needs no tasks
     show_list(
-        client, ("v1", "runs"), ("ID", "STATE", "PIPELINE", "OPENED", "TOOK"), _row, label=label, q=search, **options
+        client,
+        ("v1", "runs"),
+        ("ID", "STATE", "PIPELINE", "OPENED", "TOOK"),
+        _row,
+        label=label,
+        q=search,
+        brief=brief,
+        **options,
     )
 
 

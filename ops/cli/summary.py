@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from ops.cli import display
-from ops.cli.view import newest
+from ops.cli.view import fanned_out, newest
 
 Run = Mapping[str, Any]
 
@@ -29,7 +29,8 @@ def show(run: Run) -> None:
     )
     if run["tasks"]:
         click.echo()
-        rows = [_row(task) for task in newest(run)]
+        several = fanned_out(run)
+        rows = [(display.step_name(task, several), *_row(task)) for task in newest(run)]
         display.show_table(("STEP", "ACTION", "ACCOUNT", "STATE", "TOOK", "OUTCOME"), rows, whole=())
     if run.get("archive"):
         click.echo()
@@ -43,16 +44,15 @@ def cause(run: Run) -> str | None:
     own = display.said(run.get("error"))
     if failed is None:
         return own
-    reason = f"step {display.step_name(failed)}: {display.said(failed.get('error')) or 'no reason was given'}"
+    reason = f"step {display.step_name(failed, fanned_out(run))}: {display.said(failed.get('error')) or 'no reason was given'}"
     return reason if run["state"] == "failed" else own
 
 
 def _row(task: Mapping[str, Any]) -> tuple[display.Cell, ...]:
     took = display.lasted(task.get("submitted_at") or task.get("created_at"), task.get("finished_at"))
     return (
-        display.step_name(task),
         task["action"],
-        task.get("account") or "",
+        display.account_of(task),
         display.state(task["state"]),
         took,
         outcome(task),

@@ -24,6 +24,7 @@ def tasks() -> None:
 @tasks.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
 @click.option("--run", "run_id", metavar="ID", help="Only tasks of this run.")
+@click.option("--step", help="Only tasks of this step.")
 @click.option("--account", help="Only tasks of this account.")
 @click.option("--external-id", metavar="ID", help="Only the task of this job of the provider.")
 @list_options
@@ -39,7 +40,7 @@ def _row(task: Item) -> tuple[display.Cell, ...]:
         display.state(task["state"]),
         display.step_name(task),
         task["action"],
-        task.get("account") or "",
+        display.account_of(task),
         display.said(task.get("error")) or task.get("waiting_for") or "",
     )
 
@@ -55,16 +56,28 @@ def show(client: Client, task_id: str, as_json: bool) -> None:
 
 @tasks.command()
 @click.argument("task_id", metavar="ID")
-@list_options
+@json_option
 @with_server
-def history(client: Client, task_id: str, **options: Any) -> None:
-    """List the states that a task went through, and why."""
-    path = ("v1", "tasks", task_id, "history")
-    show_list(client, path, ("AT", "FROM", "TO", "CAUSE"), _arrow, whole=(), **options)
+def history(client: Client, task_id: str, as_json: bool) -> None:
+    """List the states that a task went through, and the deliveries that were for it."""
+    found = client.get("v1", "tasks", task_id, "history")
+    if as_json:
+        display.show_json(found)
+        return
+    display.show_table(("AT", "FROM", "TO", "CAUSE"), [_arrow(one) for one in found["transitions"]], whole=())
+    if found["callbacks"]:
+        click.echo()
+        rows = [_delivery(one) for one in found["callbacks"]]
+        display.show_table(("AT", "ID", "VERDICT", "CAME BY", "REASON"), rows)
 
 
 def _arrow(entry: Item) -> tuple[display.Cell, ...]:
-    return entry["at"], display.state(entry.get("from_state")), display.state(entry["to_state"]), entry["cause"]
+    return entry["at"], display.state(entry["from"]), display.state(entry["to"]), entry["cause"]
+
+
+def _delivery(callback: Item) -> tuple[display.Cell, ...]:
+    verdict = display.state(callback["verdict"])
+    return callback["received_at"], callback["id"], verdict, callback["source"], callback["reason"] or ""
 
 
 @tasks.command()
@@ -77,9 +90,8 @@ def retry(client: Client, task_id: str, as_json: bool) -> None:
     if as_json:
         display.show_json(answer)
         return
-    run_id = answer.get("run_id", answer["id"])
-    click.echo(f"Run {run_id} goes on.")
-    click.secho(f"Follow it: orchestrator runs watch {run_id}", dim=True, err=True)
+    click.echo(f"Attempt {answer['attempt']} is task {answer['id']}.")
+    click.secho(f"Follow it: orchestrator runs watch {answer['run_id']}", dim=True, err=True)
 
 
 @tasks.command()
@@ -124,7 +136,7 @@ def _show(task: Item, as_json: bool) -> None:
             "waits for": task.get("waiting_for"),
             "looked at": display.ago(task.get("wake_at")) or None,
             "progress": f"{task['progress']} %" if task.get("progress") is not None else None,
-            "account": task.get("account"),
+            "account": display.account_of(task) or None,
             "provider": task.get("provider"),
             "external id": task.get("external_id"),
             "submitted": _when(task.get("submitted_at")),

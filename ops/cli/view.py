@@ -44,13 +44,20 @@ def make_view(console: Console) -> Iterator[View]:
 
 
 def newest(run: Mapping[str, Any]) -> list[Task]:
-    """The run's tasks, of each step and item the last attempt only, in their order."""
+    """The run's tasks, of each step and item the last attempt only: steps as they were opened, items by number."""
     last: dict[tuple[str, int], Task] = {}
+    steps: dict[str, int] = {}
     for task in run["tasks"]:
         key = (task["step"], task["item"])
+        steps.setdefault(task["step"], len(steps))
         if key not in last or task["attempt"] > last[key]["attempt"]:
             last[key] = task
-    return [task for task in run["tasks"] if last[task["step"], task["item"]] is task]
+    return sorted(last.values(), key=lambda task: (steps[task["step"]], task["item"]))
+
+
+def fanned_out(run: Mapping[str, Any]) -> set[str]:
+    """The steps that have several items."""
+    return {task["step"] for task in run["tasks"] if task["item"]}
 
 
 class Lines:
@@ -62,11 +69,12 @@ class Lines:
         self._note: str | None = None
 
     def show(self, run: Mapping[str, Any]) -> None:
+        several = fanned_out(run)
         for task in run["tasks"]:
             seen = (task["state"], task.get("waiting_for"))
             if self._known.get(task["id"]) != seen:
                 self._known[task["id"]] = seen
-                self._say(f"{display.step_name(task)}: {task['action']}{_at(task)}: {_standing(task)}")
+                self._say(f"{display.step_name(task, several)}: {task['action']}{_at(task)}: {_standing(task)}")
 
     def note(self, text: str | None) -> None:
         if text and text != self._note:
@@ -113,9 +121,10 @@ class Bars:
         width = self._console.width
         for column in _columns(width):
             table.add_column(no_wrap=True, overflow="ellipsis", **column)
+        several = fanned_out(run)
         shown, hidden = _fitting(newest(run), self._console.height - 5)
         for task in shown:
-            table.add_row(*_cells(task, width))
+            table.add_row(display.step_name(task, several), *_cells(task, width))
         if hidden:
             table.add_row(Text(f"and {hidden} more", style="dim"))
         return table
@@ -138,8 +147,8 @@ def _cells(task: Task, width: int) -> list[RenderableType]:
     bar = ProgressBar(total=100, completed=progress, pulse=pulse, width=BAR, finished_style=_finish(task))
     spent = _since(task.get("submitted_at") or task.get("created_at"), task.get("finished_at"))
     action = [task["action"]] if width >= TIGHT else []
-    account = [task.get("account") or ""] if width >= ROOMY else []
-    return [display.step_name(task), *action, *account, bar, f"{progress} %", spent, _standing(task)]
+    account = [display.account_of(task)] if width >= ROOMY else []
+    return [*action, *account, bar, f"{progress} %", spent, _standing(task)]
 
 
 def _finish(task: Task) -> str:
@@ -164,7 +173,8 @@ def _standing(task: Task) -> Text:
 
 
 def _at(task: Task) -> str:
-    return f" at {task['account']}" if task.get("account") else ""
+    account = display.account_of(task)
+    return f" at {account}" if account else ""
 
 
 def _since(start: str | None, end: str | None = None) -> str:
