@@ -66,6 +66,7 @@ def decide(pipeline: Pipeline, run: Run, tasks: Iterable[Task], now: datetime, e
     opens = tuple(
         _open(pipeline, view, one.step, item, now, expressions)
         for one in views
+        if one.standing not in OVER  # of a step that is replaced no further item is opened
         for item in one.items
         if item.standing is Standing.DUE
     )

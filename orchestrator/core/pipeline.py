@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -90,10 +90,17 @@ class Pipeline:
         return {step.otherwise: step.name for step in self.steps.values() if step.otherwise}
 
     def downstream(self, name: str) -> frozenset[str]:
-        """The step and every step that depends on it, directly or not."""
+        """The step and every step whose course depends on it: who uses it or its stand-in, and the stand-in itself."""
+        stands_in_for = self.stand_ins()
         found = {name}
         for step in self.steps.values():
-            above = {step.source, step.otherwise, *step.needs} - {None}
-            if found & above - {step.name}:
+            used = {one for need in (step.source, *step.needs) if need for one in self._chain(need)}
+            if found & (used | {stands_in_for.get(step.name)}):
                 found.add(step.name)
         return frozenset(found)
+
+    def _chain(self, name: str | None) -> Iterator[str]:
+        """The step, the step that stands in for it, the one that stands in for that, ..."""
+        while name:
+            yield name
+            name = self.steps[name].otherwise

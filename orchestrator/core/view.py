@@ -62,19 +62,19 @@ class StepView:
     items: tuple[ItemView, ...] = ()
 
     @property
-    def fanned_out(self) -> bool:
-        return len(self.items) > 1 or self.step.for_each is not None
+    def chooses_all(self) -> bool:
+        return self.step.kind is TaskKind.CHOOSE and self.step.by == "all"
 
-    def as_context(self) -> dict[str, Any]:
-        """What expressions see under ``steps.<name>``."""
+    def as_context(self, index: int) -> dict[str, Any]:
+        """What the expressions of an item with this index see under ``steps.<name>``: where this step is fanned out
+        too, ``result`` and ``error`` are those of the same item."""
         tasks = [item.task for item in self.items]
-        results = [task.result if task else None for task in tasks]
-        first = tasks[0] if tasks else None
+        mine = tasks[index if index < len(tasks) else 0] if tasks else None
         return {
             "state": self.standing.value,
-            "result": results[0] if results else None,
-            "results": results,
-            "error": first.error if first else None,
+            "result": mine.result if mine else None,
+            "results": [task.result if task else None for task in tasks],
+            "error": mine.error if mine else None,
         }
 
 
@@ -106,7 +106,7 @@ class RunView:
         names = {*step.needs, *([step.source] if step.source else [])}
         return {
             "inputs": self._run.inputs,
-            "steps": {name: self.used(name).as_context() for name in names},
+            "steps": {name: self.used(name).as_context(item.index) for name in names},
             "item": item.value,
             "index": item.index,
             "run": {"id": str(self._run.id), "pipeline": self._run.pipeline, "labels": self._run.labels},
@@ -137,7 +137,9 @@ class RunView:
         source = self.used(step.source)
         if source.standing in UNUSABLE:
             return Standing.SKIPPED
-        return None if source.items else Standing.PENDING
+        # How many items there are is known when the source has items, and of a choice of all when it is made.
+        known = source.items and (source.standing in OVER or not source.chooses_all)
+        return None if known else Standing.PENDING
 
     def _items(self, step: Step) -> tuple[ItemView, ...]:
         """The items this step has, not yet looked at: its own list, or one to one those of its source, or one."""
@@ -146,7 +148,7 @@ class RunView:
         if step.source is None:
             return (ItemView(0, Standing.DUE),)
         source = self.used(step.source)
-        if source.step.kind is TaskKind.CHOOSE and source.step.by == "all":
+        if source.chooses_all:
             chosen = source.items[0].task
             quadrants = (chosen.result or {}).get("quadrants", []) if chosen else []
             return tuple(ItemView(i, Standing.DUE, value=n, quadrant=n) for i, n in enumerate(quadrants))
