@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import threading
 import time
@@ -22,11 +23,14 @@ from orchestrator.advance import advance
 from orchestrator.config import Account
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import TaskState
+from orchestrator.core.tokens import task_token
 from orchestrator.errors import OrchestratorError
+from orchestrator.intake import take_callback
 from orchestrator.launch import Request, launch
 from orchestrator.receiver import blueprint
 from orchestrator.services import Services
 from orchestrator.store import accounts, runs, tasks
+from orchestrator.store.callbacks import Taken
 from workers.act import act_ready
 from workers.jobs import submit_now
 from workers.look import look
@@ -35,6 +39,7 @@ from workers.sweep import sweep
 
 PATIENCE = 10.0  # seconds of real time for anything to be seen
 ACCOUNT = "acedata"
+TOKEN = "the-token-of-the-account"
 IMAGINE = "/midjourney/imagine"
 TASKS = "/midjourney/tasks"
 GRID: dict[str, Any] = {"grid": {"action": "imagine", "with": {"prompt": "${inputs.prompt}"}}}
@@ -173,6 +178,15 @@ class Stage:
         """Every state the task has been in."""
         with self.services.db.connection() as connection:
             return [line["to_state"] for line in tasks.history(connection, task.id)]
+
+    def callback_token(self, task: Task) -> str:
+        """The token in the task's callback URL."""
+        return task_token(self.services.config.secrets, ACCOUNT, task.id)
+
+    def deliver(self, task: Task, body: dict[str, Any]) -> Taken:
+        """What becomes of a body that is POSTed to the task's callback URL."""
+        content = json.dumps(body).encode()
+        return take_callback(self.services, ACCOUNT, self.callback_token(task), content, "application/json")
 
     def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         with self.services.db.connection() as connection:

@@ -28,8 +28,11 @@ WHERE (%(verdict)s::verdict IS NULL OR verdict = %(verdict)s)
 ORDER BY received_at DESC, id DESC LIMIT %(limit)s;
 
 -- name: parked_for
--- Deliveries that came before anybody knew the job.
-SELECT * FROM callbacks WHERE account = %(account)s AND external_id = %(external_id)s AND verdict = 'parked'
+-- Deliveries to an account's one hook that came before anybody knew the job. Those of a task's own URL are not among
+-- them: they name a job that the task does not wait for, and a person has to look at them.
+SELECT * FROM callbacks
+WHERE account = %(account)s AND external_id = %(external_id)s AND verdict = 'parked'
+  AND scope = '00000000-0000-0000-0000-000000000000'
 ORDER BY received_at;
 
 -- name: judge
