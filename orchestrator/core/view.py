@@ -138,7 +138,7 @@ class RunView:
         if source.standing in UNUSABLE:
             return Standing.SKIPPED
         # How many items there are is known when the source has items, and of a choice of all when it is made.
-        known = source.items and (source.standing in OVER or not source.chooses_all)
+        known = source.items
         return None if known else Standing.PENDING
 
     def _items(self, step: Step) -> tuple[ItemView, ...]:
@@ -157,8 +157,9 @@ class RunView:
     def _list(self, step: Step) -> list[Any]:
         value = step.for_each
         context = self.context(step, ItemView(0, Standing.DUE))
-        value = self._expressions.evaluate(value, context) if isinstance(value, str) else value
-        value = self._expressions.render(value, context)
+        # What an expression yields is data: it is not rendered again.
+        evaluate = self._expressions.evaluate if isinstance(value, str) else self._expressions.render
+        value = evaluate(value, context)
         if not isinstance(value, list):
             raise InvalidExpression(f"for_each of step {step.name!r} is not a list")
         return value

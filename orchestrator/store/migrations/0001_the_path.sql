@@ -9,7 +9,7 @@ CREATE TYPE verdict AS ENUM ('accepted', 'duplicate', 'stale', 'late', 'parked',
 CREATE TABLE pipelines (
     name text NOT NULL,
     version integer NOT NULL,
-    document jsonb NOT NULL,
+    document json NOT NULL,  -- not jsonb: the order of the steps is the author's
     created_at timestamptz NOT NULL,
     PRIMARY KEY (name, version)
 );
@@ -207,7 +207,7 @@ BEGIN
         SET state = 'waiting', waiting_for = 'provider', progress = greatest(progress, v_progress), looks = 0,
             external_id = coalesce(external_id, v_external),
             result = coalesce(nullif(p_event -> 'result', 'null'), result),
-            wake_at = p_now + make_interval(secs => quiet),
+            wake_at = p_now + make_interval(secs => least(quiet, timeout)),
             -- A job that makes progress is alive: its time-out counts from its last sign of life.
             deadline_at = greatest(deadline_at, p_now + make_interval(secs => timeout))
         WHERE id = p_task.id RETURNING * INTO p_task;
@@ -343,7 +343,10 @@ BEGIN
     SELECT id, state, 'waiting', 'accepted', p_now FROM tasks
     WHERE id = p_task AND state IN ('submitting', 'uncertain') FOR UPDATE;
     UPDATE tasks
-    SET state = 'waiting', waiting_for = 'provider', wake_at = p_now + make_interval(secs => p_quiet), looks = 0
+    SET state = 'waiting', waiting_for = 'provider', looks = 0,
+        wake_at = p_now + make_interval(secs => least(p_quiet, timeout)),
+        -- The time-out counts from here: what was waited for before, a slot say, is not the job's fault.
+        deadline_at = greatest(deadline_at, p_now + make_interval(secs => timeout))
     WHERE id = p_task AND state IN ('submitting', 'uncertain');
     UPDATE tasks SET external_id = coalesce(external_id, p_external), quiet = p_quiet
     WHERE id = p_task

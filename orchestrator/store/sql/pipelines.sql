@@ -5,12 +5,12 @@ WITH newest AS (
 ), added AS (
     INSERT INTO pipelines (name, version, document, created_at)
     SELECT %(name)s, coalesce((SELECT version FROM newest), 0) + 1, %(document)s, %(now)s
-    WHERE NOT EXISTS (SELECT FROM newest WHERE document = %(document)s)
+    WHERE NOT EXISTS (SELECT FROM newest WHERE document::jsonb = %(document)s::jsonb)
     ON CONFLICT (name, version) DO NOTHING
     RETURNING version
 )
 SELECT version FROM added UNION ALL
-SELECT version FROM newest WHERE NOT EXISTS (SELECT FROM added) AND document = %(document)s;
+SELECT version FROM newest WHERE NOT EXISTS (SELECT FROM added) AND document::jsonb = %(document)s::jsonb;
 
 -- name: get_pipeline
 -- One version of a pipeline, the newest when none is given.
