@@ -28,6 +28,9 @@ class Opened:
     submissions: Counter[str] = field(default_factory=Counter)
     acts: int = 0
 
+    def __add__(self, other: Opened) -> Opened:
+        return Opened(self.submissions + other.submissions, self.acts + other.acts)
+
 
 def advance(services: Services, run_id: UUID) -> Opened:
     """Bring a run forward as far as its rows allow. Any number of callers at once; each sees the others' work."""

@@ -1,8 +1,15 @@
-"""Nudges: Celery messages that carry ids only. A nudge is a hint; losing one costs seconds, never work."""
+"""Nudges: Celery messages that carry ids only. A nudge is a hint; losing one costs seconds, never work.
+
+They are sent by a thread of their own, so that nobody who answers a provider waits for the broker. What comes together
+while a message is on its way goes with the next one: under load a message brings several runs forward.
+"""
 
 from __future__ import annotations
 
+import threading
 import time
+from collections.abc import Iterable, Iterator
+from queue import Empty, SimpleQueue
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -17,7 +24,10 @@ log = structlog.get_logger(__name__)
 # Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the sweep.
 ROUTES = {"advance": "advance", "submit": "submit", "look": "submit", "act": "media", "sweep": "sweep"}
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
+TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
+
+Message = tuple[str, tuple[Any, ...]]  # a job's name and its arguments
 
 
 class Nudge(Protocol):
@@ -73,19 +83,22 @@ class Broker:
 
     def __init__(self, app: Celery) -> None:
         self.app = app
+        self._outbox: SimpleQueue[Message] = SimpleQueue()
+        self._sender: threading.Thread | None = None
+        self._lock = threading.Lock()
         self._silent_until = 0.0
 
     def advance(self, run_id: UUID) -> None:
-        self._send("advance", str(run_id))
+        self._put("advance", str(run_id))
 
     def submit(self, account: str) -> None:
-        self._send("submit", account)
+        self._put("submit", account)
 
     def look(self, account: str, task_ids: list[UUID]) -> None:
-        self._send("look", account, [str(task_id) for task_id in task_ids])
+        self._put("look", account, [str(task_id) for task_id in task_ids])
 
     def act(self) -> None:
-        self._send("act")
+        self._put("act")
 
     def ping(self, timeout: int) -> None:
         """Connect, once; raises BrokerUnavailable."""
@@ -95,7 +108,20 @@ class Broker:
         except (OperationalError, KombuError, OSError) as error:
             raise BrokerUnavailable(f"the broker is not reachable: {type(error).__name__}") from error
 
-    def _send(self, job: str, *arguments: Any) -> None:
+    def _put(self, job: str, *arguments: Any) -> None:
+        self._outbox.put((job, arguments))
+        if self._sender is None:
+            with self._lock:
+                if self._sender is None:
+                    self._sender = threading.Thread(target=self._work, name="nudges", daemon=True)
+                    self._sender.start()
+
+    def _work(self) -> None:
+        while True:
+            for job, arguments in together([self._outbox.get(), *_waiting(self._outbox)]):
+                self._send(job, arguments)
+
+    def _send(self, job: str, arguments: tuple[Any, ...]) -> None:
         if time.monotonic() < self._silent_until:
             return
         try:
@@ -103,6 +129,30 @@ class Broker:
         except (OperationalError, KombuError, OSError) as error:
             self._silent_until = time.monotonic() + _SILENCE
             log.warning("nudge lost", job=job, error=f"{type(error).__name__}: {error}")
+        except Exception:  # the thread has to live: without it every nudge is lost
+            log.exception("nudge lost", job=job)
+
+
+def together(messages: Iterable[Message]) -> Iterator[Message]:
+    """The same messages in fewer: runs to advance share one, each named once."""
+    run_ids: dict[Any, None] = {}
+    for job, arguments in messages:
+        if job == "advance":
+            run_ids.update(dict.fromkeys(arguments))
+        else:
+            yield job, arguments
+    names = tuple(run_ids)
+    for start in range(0, len(names), TOGETHER):
+        yield "advance", names[start : start + TOGETHER]
+
+
+def _waiting(outbox: SimpleQueue[Message]) -> Iterator[Message]:
+    """What is there already, without waiting for more."""
+    try:
+        while True:
+            yield outbox.get_nowait()
+    except Empty:
+        return
 
 
 class Silence:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from uuid import UUID
 
 import structlog
@@ -47,8 +48,8 @@ def register(app: Celery, services: Callable[[], Services]) -> None:
         return decorate
 
     @job("advance")
-    def advance(run_id: str) -> None:
-        submit_now(services(), advance_run(services(), UUID(run_id)))
+    def advance(*run_ids: str) -> None:
+        advance_all(services(), map(UUID, run_ids))
 
     @job("submit")
     def submit(account: str) -> None:
@@ -65,6 +66,18 @@ def register(app: Celery, services: Callable[[], Services]) -> None:
     @job("sweep")
     def sweep() -> None:
         sweep_once(services())
+
+
+def advance_all(services: Services, run_ids: Iterable[UUID]) -> None:
+    """Bring each of these runs forward, then submit. One run's trouble keeps no other from its turn."""
+    left, opened = deque(run_ids), Opened()
+    try:
+        while left:
+            opened += advance_run(services, left.popleft())
+    finally:
+        for run_id in left:
+            services.nudge.advance(run_id)
+        submit_now(services, opened)
 
 
 def submit_now(services: Services, opened: Opened) -> None:
