@@ -38,16 +38,24 @@ def _lake(rng: np.random.Generator, palette: list[Plane], width: int, height: in
 def _mountains(rng: np.random.Generator, palette: list[Plane], width: int, height: int, above: int) -> Pixels:
     picture = _sky(rng, palette, width, height)
     _, y = grid_of(width, height)
-    base = above / height
-    for layer in range(4):
-        top = base * (0.45 + 0.13 * layer) - (0.24 - 0.03 * layer) * outline(
-            rng, width, roughness=0.52, cells=2 + layer
-        )
-        rock = fractal(rng, width, height, cells=10 + 12 * layer, octaves=6, fade=0.62)
-        haze = palette[3] * np.float32(0.9 - 0.28 * layer) + palette[0] * np.float32(0.1 + 0.26 * layer)
-        colour = haze * (np.float32(0.45) + rock[..., None] * np.float32(1.0))
+    base, layers = above / height, int(rng.integers(3, 6))
+    for layer in range(layers):
+        near = (layer + 1) / layers
+        reach = (0.2 + 0.25 * rng.random()) * (1.15 - 0.5 * near)
+        top = base * (0.62 + 0.4 * near**1.5) - reach * outline(rng, width, roughness=0.5, cells=2 + 2 * rng.random())
+        light = _slopes(fractal(rng, width, height, cells=7 + 9 * near, octaves=8, fade=0.58), 0.45 + 0.25 * near)
+        haze = (palette[4] * np.float32(0.75) + palette[3] * np.float32(0.25)) * np.float32(1.02)
+        rock = palette[0] * np.float32(0.35 + 0.5 * near) + palette[1] * np.float32(0.75 - 0.45 * near)
+        colour = blend(rock, haze, np.full_like(light, 0.72 * (1 - near) ** 0.8)) * light[..., None]
         picture = blend(picture, colour, smooth(0.0, 1.5 / height, y - top[None, :]))
     return picture
+
+
+def _slopes(relief: Plane, contrast: float) -> Plane:
+    """Light and shadow of a relief lit from the upper left, 1 on the whole."""
+    scale = np.float32(contrast * max(relief.shape) / 24)
+    down, across = np.gradient(relief)
+    return np.clip(1 + (down + across) * scale + (relief - 0.5) * np.float32(0.8), 0.25, 2.0).astype(np.float32)
 
 
 def _sky(rng: np.random.Generator, palette: list[Plane], width: int, height: int) -> Pixels:
@@ -68,7 +76,8 @@ def _mirror(rng: np.random.Generator, land: Pixels, width: int, depth: int) -> P
     reach = (2 + 26 * row / max(depth, 1))[:, None] * depth / 400
     source = len(land) - 1 - np.clip(row[:, None] * 1.15 + ripples * reach, 0, len(land) - 1).astype(np.intp)
     column = np.clip(np.arange(width)[None, :] + ripples * reach * 0.7, 0, width - 1).astype(np.intp)
-    glints = smooth(0.2, 0.1, ripples + 0.03)[..., None] * np.float32(0.12)
+    fine = fractal(rng, width, max(8, depth // 3), cells=90, octaves=4).repeat(3, 0)
+    glints = smooth(0.68, 0.12, np.resize(fine, (depth, width)))[..., None] * np.float32(0.16)
     return np.asarray(land[source, column] + glints, np.float32)
 
 
@@ -83,7 +92,9 @@ def _planet(rng: np.random.Generator, palette: list[Plane], width: int, height: 
     across, down = (0.3 + 0.4 * rng.random()) * aspect, 0.35 + 0.35 * rng.random()
     radius = 0.22 + 0.12 * rng.random()
     dx, dy = (x * aspect - across) / radius, (y - down) / radius
-    body, cover = _ball(rng, palette, np.broadcast_to(dx, nebula.shape), np.broadcast_to(dy, nebula.shape), bands=3.0)
+    body, cover = _ball(
+        rng, palette, np.broadcast_to(dx, nebula.shape), np.broadcast_to(dy, nebula.shape), bands=3.0, gloss=0.0
+    )
     glow = np.exp(-np.abs(np.hypot(dx, dy) - 1) * 9) * np.float32(0.5)
     space = blend(space, palette[4], glow.astype(np.float32))
     return blend(space, body, cover) + grain(rng, width, height, 0.03)[..., None]
@@ -98,7 +109,7 @@ def _stars(rng: np.random.Generator, width: int, height: int) -> Plane:
 
 
 def _ball(
-    rng: np.random.Generator, palette: list[Plane], dx: Plane, dy: Plane, *, bands: float
+    rng: np.random.Generator, palette: list[Plane], dx: Plane, dy: Plane, *, bands: float, gloss: float
 ) -> tuple[Pixels, Plane]:
     """A lit, marbled ball: its colours and its cover (1 inside), for coordinates in radii from its centre."""
     height, width = dx.shape
@@ -109,7 +120,9 @@ def _ball(
     veins = fractal(rng, width, height, cells=9, octaves=7, fade=0.6)
     pattern = np.float32(0.5) + np.float32(0.5) * np.sin(np.float32(6.3) * (dy * np.float32(bands / 2) + veins * 2))
     skin = blend(palette[1], palette[4], pattern * np.float32(0.7) + veins * np.float32(0.3))
-    body = skin * (np.float32(0.07) + shade[..., None]) + (shade**40)[..., None] * np.float32(0.8)
+    rim = np.clip(1 - dz, 0, 1).astype(np.float32) ** 3 * np.float32(0.12)
+    spark = shade**90 * np.float32(gloss)
+    body = skin * (np.float32(0.06) + shade[..., None] * np.float32(0.9) + rim[..., None]) + spark[..., None]
     soft = 3 * abs(float(dx[0, 1] - dx[0, 0]))
     return body, 1 - smooth(1.0, soft, np.sqrt(round_))
 
@@ -129,15 +142,20 @@ def _marbles(rng: np.random.Generator, palette: list[Plane], width: int, height:
 
 
 def _marble(rng: np.random.Generator, palette: list[Plane], picture: Pixels, horizon: float) -> Pixels:
+    """One marble and its shadow, painted into the part of the picture they cover."""
     height, width = picture.shape[:2]
-    x, y = grid_of(width, height)
     aspect = width / height
     radius = 0.09 + 0.12 * rng.random()
     across, down = rng.random() * aspect, horizon + 0.06 + (0.9 - horizon) * rng.random() - radius * 0.3
-    dx, dy = (x * aspect - across) / radius, (y - down) / radius
+    top, bottom = (max(0, min(height, round(height * (down + side * radius)))) for side in (-1.2, 2.4))
+    left, right = (max(0, min(width, round(height * (across + side * radius)))) for side in (-2.6, 4.2))
+    if bottom - top < 2 or right - left < 2:
+        return picture
+    part = picture[top:bottom, left:right]
+    x, y = np.arange(left, right, dtype=np.float32)[None, :], np.arange(top, bottom, dtype=np.float32)[:, None]
+    dx, dy = np.broadcast_arrays((x / height - across) / radius, (y / height - down) / radius)
     shadow = np.exp(-(((dx - 0.7) / 1.25) ** 2) - ((dy - 0.85) / 0.4) ** 2) * np.float32(0.75)
-    picture = blend(picture, palette[0] * np.float32(0.2), shadow.astype(np.float32))
-    order = [palette[i] for i in rng.permutation(5)]
-    shape = (height, width)
-    body, cover = _ball(rng, order, np.broadcast_to(dx, shape), np.broadcast_to(dy, shape), bands=1 + 4 * rng.random())
-    return blend(picture, body, cover)
+    part = blend(part, palette[0] * np.float32(0.2), shadow.astype(np.float32))
+    body, cover = _ball(rng, [palette[i] for i in rng.permutation(5)], dx, dy, bands=1 + 4 * rng.random(), gloss=0.75)
+    picture[top:bottom, left:right] = blend(part, body, cover)
+    return picture
