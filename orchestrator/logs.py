@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -35,6 +35,20 @@ def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Blot out callback tokens, bearer tokens and passwords in URLs, wherever they stand in a line."""
     for key, value in event.items():
-        if isinstance(value, str):
-            event[key] = _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}***", value)
+        event[key] = _without_secrets(value)
     return event
+
+
+def masked(text: str) -> str:
+    """The text without callback tokens, bearer tokens and passwords in URLs."""
+    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, str):
+        return masked(value)
+    if isinstance(value, Mapping):
+        return {key: _without_secrets(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_secrets(one) for one in value]
+    return value if value is None or isinstance(value, bool | int | float) else masked(str(value))

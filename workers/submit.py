@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -18,13 +19,15 @@ from orchestrator.core.states import TaskState
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import InvalidInput
 from orchestrator.intake import take_events
-from orchestrator.providers.base import Order, Parent
+from orchestrator.logs import masked
+from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
 from orchestrator.store import accounts, callbacks, tasks
 
 log = structlog.get_logger(__name__)
 REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
 LEASE = 2.0  # times the answer's time-out: after that the worker is taken for dead
+MOVED_ON = "moved on"  # evidence was quicker than the answer
 FIRST_LOOK = 5.0  # seconds until the provider is first asked about a lost answer
 
 
@@ -91,9 +94,10 @@ def settle(services: Services, account: Account, task: Task, outcome: SubmitOutc
         case Accepted():
             return _accepted(services, account, task, outcome)
         case Refused():
-            return _refused(services, account, task, outcome)
+            error = TaskError(outcome.error.code, masked(outcome.error.message))  # it may quote our callback URL
+            return _refused(services, account, task, replace(outcome, error=error))
         case Ambiguous():
-            return _doubted(services, task, outcome.reason)
+            return _doubted(services, task, outcome)
 
 
 def _accepted(services: Services, account: Account, task: Task, outcome: Accepted) -> str:
@@ -120,24 +124,25 @@ def _refused(services: Services, account: Account, task: Task, outcome: Refused)
         state = tasks.refuse_submission(connection, task.id, outcome.error, retry_at=retry_at, now=now)
     if state is TaskState.FAILED:
         nudge_for(services, advance(services, task.run_id))
-    return state.value if state else "moved on"
+    return state.value if state else MOVED_ON
 
 
 def _patience(task: Task, outcome: Refused) -> float:
-    """Seconds until the next try: what the provider asked for, or longer each time."""
+    """Seconds until the next try: what the provider asked for, but never at once, or longer each time."""
     chance = (task.id.int & 0xFFFF) / 0x10000
-    return outcome.after if outcome.after is not None else REFUSED.wait(task.submissions, chance)
+    return REFUSED.wait(task.submissions, chance) if outcome.after is None else max(outcome.after, REFUSED.first)
 
 
-def _doubted(services: Services, task: Task, reason: str) -> str:
-    now: datetime = services.now()
+def _doubted(services: Services, task: Task, outcome: Ambiguous) -> str:
+    now = services.now()
+    reason = f"a look at the provider: {masked(outcome.reason)}"[:300]
+    wake_at = now + timedelta(seconds=min(FIRST_LOOK, services.config.settle))
     with services.db.connection() as connection:
-        wake_at = now + timedelta(seconds=min(FIRST_LOOK, services.config.settle))
-        tasks.doubt_submission(connection, task.id, f"a look at the provider: {reason}"[:300], wake_at=wake_at, now=now)
-    return TaskState.UNCERTAIN.value
+        doubted = tasks.doubt_submission(connection, task.id, reason, wake_at=wake_at, now=now)
+    return TaskState.UNCERTAIN.value if doubted else MOVED_ON
 
 
-def _reporter(services: Services, account: Account, task: Task) -> Any:
+def _reporter(services: Services, account: Account, task: Task) -> Report:
     def report(events: tuple[Event, ...], line: bytes) -> None:
         take_events(services, account, task.id, events, body=line, source=Source.STREAM)
 
@@ -145,4 +150,5 @@ def _reporter(services: Services, account: Account, task: Task) -> Any:
 
 
 def _body(events: tuple[Event, ...]) -> bytes:
-    return json.dumps([event.as_json() for event in events], default=str).encode() + uuid7().bytes
+    """What an answer said, under a name of its own: the same words may be new evidence a second time."""
+    return json.dumps({"answer": str(uuid7()), "events": [event.as_json() for event in events]}, default=str).encode()
