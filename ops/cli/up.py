@@ -101,7 +101,8 @@ class Stack:
         celery = [sys.executable, "-m", "celery", "-A", "workers.app"]
         queues = "advance,submit,media,sweep"
         worker = ["worker", "--pool", "threads", "--concurrency", "16", "-Q", queues, "--without-gossip"]
-        beat = ["beat", "--schedule", str(self.home / "beat.db"), "--pidfile", ""]
+        # The one schedule is fixed, so there is nothing to remember on disk.
+        beat = ["beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", ""]
         return [
             Service("worker", argv=[*celery, *worker, "--without-mingle"], env=self.environment, stop_timeout=40.0),
             Service("beat", argv=[*celery, *beat], env=self.environment),
