@@ -61,8 +61,8 @@ def _accounts(config: Config) -> Iterator[Finding]:
         named = ", ".join(f"{one.name} ({one.provider}, {one.slots} slots)" for one in config.accounts.values())
         yield Finding("accounts", "ok", named)
     else:
-        advice = "set ACEDATA_TOKEN or ORCHESTRATOR_ACCOUNTS; `orchestrator up --demo` has an emulator"
-        yield Finding("accounts", "warn", "none, so that no work can be given to a provider", advice)
+        advice = "set ACEDATA_TOKEN or ORCHESTRATOR_ACCOUNTS; what a running service has: `orchestrator providers list`"
+        yield Finding("accounts", "warn", "none in this environment", advice)
 
 
 def _database(config: Config) -> Iterator[Finding]:

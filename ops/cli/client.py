@@ -16,8 +16,10 @@ from urllib3.exceptions import (
     LocationParseError,
     NameResolutionError,
     NewConnectionError,
+    ProtocolError,
     ReadTimeoutError,
 )
+from urllib3.util import parse_url
 
 from ops.cli.failures import Absent, Refused, Unreachable, by_field
 
@@ -35,8 +37,6 @@ class Client:
     """One server. Refused: a 4xx answer (2); Unreachable: no answer, or a 5xx one (3)."""
 
     def __init__(self, url: str, token: str | None, *, timeout: float = 30.0) -> None:
-        if urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).netloc:
-            raise Refused(f"{url!r} is not an http or https address", hint="Set it with --url or ORCHESTRATOR_URL.")
         self.url = url
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5.0, read=timeout), retries=False)
@@ -78,8 +78,6 @@ class Client:
             fields["Content-Type"] = "application/json"
         try:
             response = self._pool.request(method, url, body=data, headers=fields, redirect=False)
-        except LocationParseError:
-            raise Refused(f"{self.url!r} is not an address", hint="Set it with --url or ORCHESTRATOR_URL.") from None
         except HTTPError as error:
             raise self._silent(error) from error
         return self._answer(response)
@@ -123,6 +121,17 @@ class Client:
         )
 
 
+def address(text: str) -> str:
+    """The base of a server's URLs. Raises Refused for what is none."""
+    try:
+        parts = urlsplit(text)
+        if parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0:
+            return parse_url(text.rstrip("/")).url
+    except (ValueError, LocationParseError):  # brackets that do not match, a port that is no number
+        pass
+    raise Refused(f"{text!r} is not an http or https address", hint="Set it with --url or ORCHESTRATOR_URL.")
+
+
 def _query(query: Mapping[str, Any]) -> str:
     given = [(key, value) for key, value in query.items() if value is not None and value != ()]
     return f"?{urlencode(given, doseq=True)}" if given else ""
@@ -136,19 +145,22 @@ def _problem(response: urllib3.BaseHTTPResponse) -> dict[str, Any]:
     return problem if isinstance(problem, dict) else {}
 
 
-def _advice(status: int) -> str | None:
+def _advice(status: int) -> str | tuple[()]:
     if status == HTTPStatus.UNAUTHORIZED:
         return "Give a token with --token or ORCHESTRATOR_TOKEN (`up` keeps its own in the home's file api-token)."
     if status == HTTPStatus.FORBIDDEN:
         return "Use the token of a higher role (viewer, operator, admin)."
-    return None
+    return ()
 
 
 def _reason(error: HTTPError) -> str:
     if isinstance(error, NameResolutionError):
         return "the host name cannot be resolved"
-    if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
-        return "time-out"
+    # A refused connection is a kind of ConnectTimeoutError to urllib3.
     if isinstance(error, NewConnectionError) and isinstance(error.__cause__, OSError):
         return (error.__cause__.strerror or str(error.__cause__)).lower()
+    if isinstance(error, ReadTimeoutError | ConnectTimeoutError):
+        return "no answer in time"
+    if isinstance(error, ProtocolError):
+        return "the connection was lost"
     return str(error).partition("\n")[0]

@@ -142,6 +142,16 @@ def words(values: Mapping[str, Any] | None) -> str | None:
     return "  ".join(f"{k}={v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in values.items())
 
 
+def show_findings(rows: Iterable[Sequence[Cell]]) -> None:
+    """Lines of a level, a subject and what there is to say of it, which may be long."""
+    table = Table.grid(padding=(0, 2))
+    for number in range(3):
+        table.add_column(no_wrap=number < 2, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    _write(console(), table)
+
+
 def account_of(task: Mapping[str, Any]) -> str:
     """Who does the work; nobody's account for what our own workers do."""
     return str(task.get("account") or "") if task.get("kind", "provider") == "provider" else ""

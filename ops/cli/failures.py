@@ -15,10 +15,11 @@ class Failure(Exception):
 
     status = FAILED
 
-    def __init__(self, message: str, *, lines: Sequence[str] = (), hint: str | None = None) -> None:
-        """``lines``: details, one below the other. ``hint``: what to do next."""
+    def __init__(self, message: str, *, lines: Sequence[str] = (), hint: str | Sequence[str] = ()) -> None:
+        """``lines``: details, one below the other. ``hint``: what to do next, a line each."""
         super().__init__(message)
-        self.message, self.lines, self.hint = message, tuple(lines), hint
+        self.message, self.lines = message, tuple(lines)
+        self.hints = (hint,) if isinstance(hint, str) else tuple(hint)
 
 
 class Refused(Failure):

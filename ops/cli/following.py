@@ -79,5 +79,5 @@ def _interruptible(run_id: str) -> Iterator[None]:
     except KeyboardInterrupt:
         raise Interrupted(
             f"stopped watching; run {run_id} goes on",
-            hint=f"Watch on: orchestrator runs watch {run_id}   End it: orchestrator runs cancel {run_id}",
+            hint=[f"Watch on: orchestrator runs watch {run_id}", f"End it:   orchestrator runs cancel {run_id}"],
         ) from None

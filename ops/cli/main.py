@@ -6,7 +6,7 @@ from typing import Any
 
 import rich_click as click
 
-from ops.cli.failures import INTERRUPTED, Failure, failure_of
+from ops.cli.failures import INTERRUPTED, Failure, Interrupted, failure_of
 from ops.cli.lazy import LazyGroup, Place
 from orchestrator.errors import OrchestratorError
 
@@ -45,12 +45,13 @@ class Root(LazyGroup):
 
 
 def _tell(failure: Failure) -> int:
-    click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+    if not isinstance(failure, Interrupted):
+        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
     click.echo(failure.message, err=True)
     for line in failure.lines:
         click.echo(f"  {line}", err=True)
-    if failure.hint:
-        click.secho(f"  {failure.hint}", dim=True, err=True)
+    for line in failure.hints:
+        click.secho(f"  {line}", dim=True, err=True)
     return failure.status
 
 

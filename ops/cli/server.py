@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import rich_click as click
 
-from ops.cli.client import Client
+from ops.cli.client import Client, address
 from ops.cli.settings import Here, here
 from orchestrator.config import DEFAULT_PUBLIC_URL, load
 from orchestrator.errors import ConfigError
@@ -37,15 +37,14 @@ def with_server(command: Callable[..., Any]) -> Callable[..., Any]:
 def connect(url: str | None, token: str | None) -> Client:
     """A client of the server that was named, else of the one that runs here. Raises Refused for what is no URL."""
     place = here()
-    address = (url or place.address or os.environ.get("ORCHESTRATOR_PUBLIC_URL") or DEFAULT_PUBLIC_URL).rstrip("/")
-    return Client(address, token or _own_token(address, place))
+    base = address(url or place.address or os.environ.get("ORCHESTRATOR_PUBLIC_URL") or DEFAULT_PUBLIC_URL)
+    return Client(base, token or _own_token(base, place))
 
 
-def _own_token(address: str, place: Here) -> str | None:
+def _own_token(base: str, place: Here) -> str | None:
     """A token that this machine has anyway. It is told to no address but this service's own."""
-    if address not in {place.address, os.environ.get("ORCHESTRATOR_PUBLIC_URL", "").rstrip("/")} and not _local(
-        address
-    ):
+    ours = {place.address, os.environ.get("ORCHESTRATOR_PUBLIC_URL", "").rstrip("/")}
+    if base not in ours and not _local(base):
         return None
     return _configured_token() or place.token()
 
@@ -61,8 +60,8 @@ def _configured_token() -> str | None:
     return next((one.token for one in tokens if one.role == "admin"), tokens[0].token if tokens else None)
 
 
-def _local(address: str) -> bool:
-    host = urlsplit(address).hostname or ""
+def _local(base: str) -> bool:
+    host = urlsplit(base).hostname or ""
     try:
         return ip_address(host).is_loopback
     except ValueError:

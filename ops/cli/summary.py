@@ -42,10 +42,10 @@ def cause(run: Run) -> str | None:
     """Why the run has failed: its own error, else that of the first task that failed."""
     failed = next((one for one in newest(run) if one["state"] == "failed"), None)
     own = display.said(run.get("error"))
-    if failed is None:
+    if failed is None or run["state"] != "failed":
         return own
-    reason = f"step {display.step_name(failed, fanned_out(run))}: {display.said(failed.get('error')) or 'no reason was given'}"
-    return reason if run["state"] == "failed" else own
+    reason = display.said(failed.get("error")) or "no reason was given"
+    return f"step {display.step_name(failed, fanned_out(run))}: {reason}"
 
 
 def _row(task: Mapping[str, Any]) -> tuple[display.Cell, ...]:

@@ -113,6 +113,7 @@ class Bars:
         head = Table.grid(padding=(0, 1))
         title = Text.assemble((f"{run['pipeline']} v{run['version']}", "bold"), "  ", display.state(run["state"]))
         title.append(f"  {_since(run['created_at'])}  {run['id']}", style="dim")
+        title.no_wrap, title.overflow = True, "ellipsis"
         head.add_row(self._spinner, title)
         return head
 
