@@ -14,6 +14,8 @@ import pytest
 from orchestrator.config import ROLES, Account, ApiToken, Config
 
 if TYPE_CHECKING:
+    from caller import Caller
+
     from ops.embedded.postgres import Postgres
     from orchestrator.services import Services
 
@@ -40,7 +42,7 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgr
 
 @pytest.fixture
 def make_database(postgres_server: Postgres) -> Iterator[Callable[..., str]]:
-    """``make_database()`` gives a migrated database, ``make_database(empty=True)`` one with nothing; both are dropped."""
+    """``make_database()`` gives a migrated database, with ``empty=True`` one with nothing; dropped at the end."""
     made: list[str] = []
 
     def make(*, empty: bool = False) -> str:
@@ -102,6 +104,14 @@ def make_services(make_config: Callable[..., Config]) -> Iterator[MakeServices]:
     yield make
     for services in made:
         services.close()
+
+
+@pytest.fixture
+def web(make_services: MakeServices) -> Caller:
+    """The web application with a client that can show a token of each role."""
+    from caller import Caller
+
+    return Caller(make_services())
 
 
 def _named(dsn: str, database: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -49,12 +50,10 @@ class Label(Text):
     """``name:value`` or ``name=value``, whichever sign comes first."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
-        text = super()._deserialize(value, attr, data)
-        sign = min((text.find(sign), sign) for sign in ":=\0" if sign in text + "\0" and text.find(sign) != 0)[1]
-        name, found, rest = text.partition(sign)
-        if not found:
-            raise ValidationError(f"found {text!r}; allowed: name:value or name=value")
-        return name, rest
+        parts = re.fullmatch(r"([^:=]+)[:=](.*)", super()._deserialize(value, attr, data), re.DOTALL)
+        if parts is None:
+            raise ValidationError(f"found {value!r}; allowed: name:value or name=value")
+        return parts[1], parts[2]
 
 
 def limit() -> fields.Integer:

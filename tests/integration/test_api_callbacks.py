@@ -1,0 +1,92 @@
+"""/v1/callbacks: raw deliveries, looked at and taken again."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from caller import Caller
+
+
+def test_a_delivery_is_shown_as_it_came(web: Caller) -> None:
+    web.open_run()
+    web.deliver(web.submit())
+    (listed,) = web.get("/v1/callbacks")["items"]
+    assert "body" not in listed
+    shown = web.get(f"/v1/callbacks/{listed['id']}")
+    assert shown | listed == shown
+    assert (shown["encoding"], shown["verdict"], shown["source"]) == ("utf-8", "accepted", "callback")
+    assert '"image_id": "1234551030549839932"' in shown["body"]
+    assert shown["size"] == shown["kept"] == len(shown["body"])
+    assert shown["events"][0]["kind"] == "succeeded"
+
+
+def test_of_what_cannot_be_read_the_beginning_is_kept(web: Caller) -> None:
+    body = b"\xff\xfe" + b"x" * 100_000
+    assert web.http.post(web.hook(), data=body).status_code == 400
+    (listed,) = web.get("/v1/callbacks", verdict="rejected")["items"]
+    shown = web.get(f"/v1/callbacks/{listed['id']}")
+    assert (shown["encoding"], shown["size"], shown["kept"]) == ("base64", len(body), 16 * 1024)
+    assert base64.b64decode(shown["body"]) == body[: 16 * 1024]
+    web.refused(400, "POST", f"/v1/callbacks/{listed['id']}/replay")
+
+
+def test_deliveries_are_found_by_what_they_are(web: Caller) -> None:
+    web.open_run()
+    task_id = web.submit("job-1")
+    web.deliver(task_id)
+    web.deliver(job="job-2")  # through the account's own hook: nobody's (yet)
+
+    def found(**query: Any) -> list[str]:
+        return [one["external_id"] for one in web.get("/v1/callbacks", **query)["items"]]
+
+    assert found() == found(account="acedata") == ["job-2", "job-1"]
+    assert found(verdict="parked") == found(external_id="job-2") == ["job-2"]
+    assert found(task_id=str(task_id)) == ["job-1"]
+    assert found(account="second") == found(verdict="late") == []
+    first = web.get("/v1/callbacks", limit=1)
+    assert web.get("/v1/callbacks", limit=1, cursor=first["next"])["items"][0]["external_id"] == "job-1"
+
+
+def test_a_parked_delivery_is_replayed_when_the_job_is_known(web: Caller) -> None:
+    web.deliver()
+    (parked,) = web.get("/v1/callbacks")["items"]
+    assert web.post(f"/v1/callbacks/{parked['id']}/replay")["verdict"] == "parked"
+    web.open_run()
+    task_id = web.submit("job-1")
+    taken = web.post(f"/v1/callbacks/{parked['id']}/replay")
+    assert (taken["verdict"], taken["task_id"]) == ("accepted", str(task_id))
+    assert web.get(f"/v1/callbacks/{parked['id']}")["verdict"] == "accepted"
+    assert web.get(f"/v1/tasks/{task_id}")["state"] == "succeeded"
+
+
+def test_a_parked_delivery_is_adopted_by_a_task(web: Caller) -> None:
+    web.deliver(job="lost")
+    (parked,) = web.get("/v1/callbacks")["items"]
+    web.open_run()
+    task_id = web.submit("job-1")
+    taken = web.post(f"/v1/callbacks/{parked['id']}/adopt", {"task_id": str(task_id)})
+    assert taken["verdict"] == "accepted"
+    assert web.get(f"/v1/tasks/{task_id}")["state"] == "succeeded"
+
+
+@pytest.mark.parametrize("body", [None, {}, {"task_id": "abc"}])
+def test_an_adoption_names_a_task(web: Caller, body: Any) -> None:
+    assert list(web.refused(422, "POST", f"/v1/callbacks/{uuid4()}/adopt", json=body)["errors"]) in (
+        ["task_id"],
+        ["body"],
+    )
+
+
+@pytest.mark.parametrize("callback_id", ["abc", str(uuid4())])
+def test_an_unknown_delivery_is_not_found(web: Caller, callback_id: str) -> None:
+    web.refused(404, "GET", f"/v1/callbacks/{callback_id}")
+    web.refused(404, "POST", f"/v1/callbacks/{callback_id}/replay")
+    web.refused(404, "POST", f"/v1/callbacks/{callback_id}/adopt", json={"task_id": str(uuid4())})
+
+
+@pytest.mark.parametrize(("query", "field"), [("verdict=lost", "verdict"), ("task_id=7", "task_id"), ("q=x", "q")])
+def test_a_bad_query_names_the_parameter(web: Caller, query: str, field: str) -> None:
+    assert list(web.refused(422, "GET", f"/v1/callbacks?{query}")["errors"]) == [field]

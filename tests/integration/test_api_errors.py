@@ -1,0 +1,120 @@
+"""Every error is a problem document; strangers never cause a 5xx; our own faults tell nothing."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from caller import Caller
+
+from orchestrator.api import problems
+from orchestrator.core.tokens import account_token
+from orchestrator.web import create_app
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [("GET", "/nothing", 404), ("DELETE", "/v1/runs", 405), ("GET", "/callbacks/a/b", 405)],
+)
+def test_flasks_own_errors_have_the_same_shape(web: Caller, method: str, path: str, status: int) -> None:
+    web.refused(status, method, path)
+
+
+def test_a_wrong_method_is_told_the_right_ones(web: Caller) -> None:
+    assert set(web.ask("DELETE", "/v1/runs").headers["Allow"].split(", ")) >= {"GET", "POST"}
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b"\xff", "application/json", 400),
+        (b'{"pipeline": NaN}', "application/json", 400),
+        (b'{"pipeline": 1e999}', "application/json", 400),
+        (b'{"pipeline": ' + b"9" * 5000 + b"}", "application/json", 400),
+        (b"[" * 200_000, "application/json", 400),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
+        (b"<a/>", "text/xml", 415),
+        (b"", "application/json", 422),
+        (b"null", "application/json", 422),
+        (b"{}", "application/vnd.ours+json", 422),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_the_clients_fault(
+    web: Caller, body: bytes, content_type: str, status: int
+) -> None:
+    web.refused(status, "POST", "/v1/runs", data=body, content_type=content_type)
+
+
+def test_a_body_over_the_limit_is_refused(make_services: Any) -> None:
+    web = Caller(make_services(max_body=1000))
+    web.refused(413, "POST", "/v1/runs", data=b'{"pipeline": "' + b"x" * 1000 + b'"}', content_type="application/json")
+    web.refused(413, "PUT", "/v1/pipelines/tested", data=b"x" * 1001)
+    web.refused(413, "POST", web.hook(), role=None, data=b"x" * 1001)
+
+
+def test_a_malformed_delivery_is_rejected_with_a_verdict(web: Caller) -> None:
+    problem = web.refused(400, "POST", web.hook(), role=None, data=b"not json")
+    assert problem["verdict"] == "rejected"
+
+
+@pytest.mark.parametrize("token", ["x", "é", "%00", "a" * 5000, "AAAA"])
+def test_a_token_that_is_not_ours_is_not_found(web: Caller, token: str) -> None:
+    web.refused(404, "POST", f"/callbacks/acedata/{token}", role=None, json={})
+    web.refused(404, "POST", f"/callbacks/nobody/{token}", role=None, json={})
+    stolen = account_token(web.services.config.secrets, "second")
+    web.refused(404, "POST", f"/callbacks/acedata/{stolen}", role=None, json={})
+
+
+ODD = [
+    b"", b"null", b"[]", b"{}", b"0", b'"x"', b"[" * 100_000, b"{" * 100_000, b'{"task_id": "a\\u0000b"}',
+    b'{"task_id": "\\ud800"}', b'{"task_id": 1e999}', b'{"task_id": NaN, "progress": 10}', b'{"progress": 1e999}',
+    b'{"task_id": ' + b"9" * 5000 + b"}", b'{"task_id": "' + b"x" * 100_000 + b'"}',
+    b'{"task_id": [], "success": true}',
+    b'{"task_id": "x", "success": true, "image_url": "http://[::1", "raw_image_width": 1e300}',
+    b'{"task_id": "x", "progress": 99999999999}', b'{"task_id": "x", "success": "maybe", "actions": [[[[]]]]}',
+    b"\xef\xbb\xbf{}", b"{}\n{}\n{", b'{"task_id":"x","task_id":"y"}', b"\x00" * 50,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("body", ODD, ids=range(len(ODD)))
+@pytest.mark.parametrize("own", [True, False], ids=["task", "account"])
+def test_nothing_that_a_stranger_sends_is_our_fault(web: Caller, body: bytes, own: bool) -> None:
+    web.open_run()
+    task_id = web.submit("job-1")
+    answer = web.http.post(web.hook(task_id if own else None), data=body)
+    assert answer.status_code in {200, 202, 400}, answer.text
+    assert answer.json["verdict"] if answer.is_json else json.loads(answer.data)["verdict"]
+
+
+def test_our_own_fault_tells_nothing(web: Caller) -> None:
+    app = web.http.application
+    app.view_functions["health.healthz"] = lambda: 1 / 0
+    problem = web.refused(500, "GET", "/healthz", role=None)
+    assert problem["type"] == "/problems/internal"
+    assert "division" not in json.dumps(problem)
+
+
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/accounts"])
+def test_a_database_that_is_away_is_said_with_a_time_to_come_back(make_services: Any, path: str) -> None:
+    services = make_services()
+    web = Caller(services)
+    services.db.close()
+    problem = web.refused(503, "GET", path)
+    assert problem["type"] == "/problems/database_unavailable"
+    assert int(web.ask("GET", path).headers["Retry-After"]) > 0
+    assert web.http.post(web.hook(), json={"task_id": "x"}).status_code == 503
+
+
+def test_every_problem_has_a_page(web: Caller) -> None:
+    page = web.ask("GET", "/docs", role=None).text
+    for code in problems.known():
+        assert f'id="problem-{code}"' in page
+        assert web.ask("GET", f"/problems/{code}", role=None).headers["Location"].endswith(f"#problem-{code}")
+    assert web.ask("GET", "/problems/%0d%0aX:1", role=None).status_code in {302, 404}
+
+
+def test_an_application_does_not_share_anything_with_another(make_services: Any) -> None:
+    first, second = create_app(make_services()), create_app(make_services(api_tokens=()))
+    assert first.extensions["orchestrator"] is not second.extensions["orchestrator"]
