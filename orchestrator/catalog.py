@@ -10,7 +10,7 @@ from typing import Any
 from orchestrator import loader
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.services import Services
-from orchestrator.store import pipelines
+from orchestrator.store import Connection, pipelines
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,17 @@ def check(services: Services, document: dict[str, Any], *, where: str) -> Pipeli
 
 
 def push_shipped(services: Services) -> list[Pushed]:
-    """Keep the pipelines that come with the program; accounts are not looked at, they may be configured later."""
-    documents = [loader.read(text, f"{name}.yaml") for name, text in loader.shipped().items()]
-    return [_keep(services, document["pipeline"], document) for document in documents]
+    """Keep those pipelines that come with the program whose name is free; a user's own of the same name stays.
+
+    Accounts are not looked at: they may be configured later.
+    """
+    with services.db.connection() as connection:
+        missing = {name: text for name, text in loader.shipped().items() if not _known(connection, name)}
+    return [_keep(services, name, loader.read(text, f"{name}.yaml")) for name, text in missing.items()]
+
+
+def _known(connection: Connection, name: str) -> bool:
+    return pipelines.newest_version(connection, name) > 0
 
 
 def _keep(services: Services, name: str, document: dict[str, Any]) -> Pushed:

@@ -11,7 +11,7 @@ import time
 import structlog
 from flask import Flask, Response, g, request
 
-from orchestrator import api, config, logs, receiver
+from orchestrator import api, catalog, config, logs, receiver
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REQUESTS
 from orchestrator.services import Services
@@ -58,8 +58,9 @@ def _introduce(services: Services) -> None:
     """Tell the database which accounts there are; one that is away is told when it is back."""
     try:
         services.put_accounts()
+        catalog.push_shipped(services)
     except DatabaseUnavailable as error:
-        log.warning("the accounts are not stored yet", error=error.message)
+        log.warning("the accounts and the shipped pipelines are not stored yet", error=error.message)
         again = threading.Timer(PATIENCE, _introduce, [services])
         again.daemon = True
         again.start()
