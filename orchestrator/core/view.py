@@ -138,7 +138,7 @@ class RunView:
         if source.standing in UNUSABLE:
             return Standing.SKIPPED
         # How many items there are is known when the source has items, and of a choice of all when it is made.
-        known = source.items
+        known = source.items and (source.standing in OVER or not source.chooses_all)
         return None if known else Standing.PENDING
 
     def _items(self, step: Step) -> tuple[ItemView, ...]:

@@ -195,7 +195,8 @@ def test_who_needs_a_fanned_out_step_sees_every_result() -> None:
 
 WHEN = (
     GRID
-    + 'keep: {archive: grid, when: "steps.grid.result.width > 1000"}\nnext: {action: translate, needs: keep, with: {text: x}}'
+    + 'keep: {archive: grid, when: "steps.grid.result.width > 1000"}\n'
+    + "next: {action: translate, needs: keep, with: {text: x}}"
 )
 
 
@@ -415,9 +416,7 @@ def test_an_expression_that_fails_is_tried_again_no_more_often_than_allowed() ->
 
 
 def test_a_failure_is_worth_more_than_anything_else_to_do() -> None:
-    run = simulate(
-        "a: {action: imagine, with: {prompt: x}}\nb: {action: imagine, with: {prompt: x}}\nkeep: {archive: b}"
-    )
+    run = simulate(GRID + "other: {action: imagine, with: {prompt: x}}\nkeep: {archive: other}")
     run.finish("grid", code="forbidden")
     run.finish("other")
     plan = run.plan()
