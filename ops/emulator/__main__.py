@@ -54,7 +54,10 @@ def main(
         options = Options(seed=seed, image_size=size, tokens=tuple(map(_token, tokens)), **rest)  # type: ignore[arg-type]  # click has checked the types
     except ValueError as error:
         raise click.UsageError(str(error)) from error
-    serve(host, port, options)
+    try:
+        serve(host, port, options)
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 if __name__ == "__main__":

@@ -69,8 +69,10 @@ def start(options: Options | None = None, *, host: str = "127.0.0.1", port: int 
 
 
 def serve(host: str, port: int, options: Options) -> None:
-    """Run until SIGINT or SIGTERM, in one worker process, and print one line with the address when ready."""
-    port = port or _free_port(host)
+    """Run until SIGINT or SIGTERM, in one worker process, and print one line with the address when ready.
+
+    OSError when the address can't be had."""
+    port = _bindable(host, port)
     server = Granian(
         "emulator",
         address=host,
@@ -99,8 +101,10 @@ def _watch_parent(parent: int) -> None:
     os._exit(1)
 
 
-def _free_port(host: str) -> int:
+def _bindable(host: str, port: int) -> int:
+    """The port, or a free one for 0; OSError when it is taken, which granian would tell as a crash."""
     with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        free: int = probe.getsockname()[1]
+        return free

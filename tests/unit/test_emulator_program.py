@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 from click.testing import CliRunner
 
@@ -22,6 +24,13 @@ def test_wrong_options_are_refused_with_a_reason(arguments: list[str], told: str
     result = CliRunner().invoke(main, arguments)
     assert result.exit_code == 2
     assert told in result.output
+
+
+def test_a_taken_port_is_told_in_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = CliRunner().invoke(main, ["--port", str(taken.getsockname()[1])])
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: cannot listen on 127.0.0.1:")
 
 
 def test_help_names_every_kind_of_chaos() -> None:
