@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import structlog
 
 from orchestrator.advance import advance, nudge_for
 from orchestrator.config import Account
-from orchestrator.core.events import Accepted, Event, Refused, Source, TaskError
+from orchestrator.core.events import Accepted, Event, Refused, Sighting, Source, TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
-from orchestrator.errors import ProviderError
+from orchestrator.errors import InvalidInput, ProviderError
 from orchestrator.intake import take_events
 from orchestrator.services import Services
 from orchestrator.store import tasks
-from workers.submit import order_of, settle
+from workers.submit import order_of, patience, settle
 
 log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
-LONGEST = 300.0  # seconds between two looks at most
+SOON, LONGEST = 5.0, 300.0  # seconds between two looks for a lost answer at least, and of any at most
 
 
 def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> None:
@@ -64,7 +65,7 @@ def _take(services: Services, account: Account, task: Task, event: Event, source
     return event.terminal
 
 
-def _look_later(services: Services, account: Account, task: Task, problem: str = "") -> None:
+def _look_later(services: Services, account: Account, task: Task, problem: str = "", *, counted: bool = True) -> None:
     """Nothing final was seen: give the task up when its time is over, else look again, less and less often."""
     now = services.now()
     with services.db.connection() as connection:
@@ -72,16 +73,23 @@ def _look_later(services: Services, account: Account, task: Task, problem: str =
         if current.final:
             return
         if current.deadline_at is None or now < current.deadline_at:
-            wait = min(LONGEST, _interval(account, current) * 1.4 ** min(current.looks, 20))
-            tasks.look_later(connection, task.id, wake_at=now + timedelta(seconds=wait))
+            wake_at = now + timedelta(seconds=min(LONGEST, _interval(account, current, now)))
+            tasks.look_later(connection, task.id, wake_at=wake_at, counted=counted)
             return
     _give_up(services, current, problem)
 
 
-def _interval(account: Account, task: Task) -> float:
+def _interval(account: Account, task: Task, now: datetime) -> float:
     if task.state is TaskState.UNCERTAIN:
-        return 5.0
-    return account.poll if account.callback != "push" else max(account.poll, account.quiet / 4)
+        return max(SOON, _age(task, now) / 4)
+    return (account.poll if account.callback != "push" else max(account.poll, account.quiet / 4)) * 1.4 ** min(
+        task.looks, 20
+    )
+
+
+def _age(task: Task, now: datetime) -> float:
+    """Seconds since the task was claimed to be sent."""
+    return (now - task.submitted_at).total_seconds() if task.submitted_at else 0.0
 
 
 def _give_up(services: Services, task: Task, problem: str) -> None:
@@ -109,25 +117,35 @@ def _give_up(services: Services, task: Task, problem: str) -> None:
 def _find(services: Services, account: Account, task: Task) -> None:
     """Look for a submission whose answer was lost."""
     try:
-        sighting = services.dialect(account.name).find(account, order_of(services, account, task))
-    except ProviderError as silence:
+        sighting = _sighting(services, account, task)
+    except (ProviderError, InvalidInput) as silence:
         log.warning("look-up failed", account=account.name, task=str(task.id), error=silence.message)
-        _look_later(services, account, task, silence.message)
+        _look_later(services, account, task, silence.message, counted=False)
         return
     if sighting.external_id:
         settle(services, account, task, Accepted(sighting.external_id, sighting.events))
         log.info("found", account=account.name, task=str(task.id), external_id=sighting.external_id)
-    elif sighting.absent and _settled(services, task):
+    elif sighting.absent and _settled(services, account, task):
         error = TaskError("never_arrived", "the provider does not have it")
         state = settle(services, account, task, Refused(error, retry=True, after=0.0))
         log.info("never arrived", account=account.name, task=str(task.id), state=state)
         services.nudge.submit(account.name)
     else:
-        _look_later(services, account, task)
+        _look_later(services, account, task, counted=sighting.absent)
 
 
-def _settled(services: Services, task: Task) -> bool:
-    """Whether the provider has had time enough to show a job, and has been asked often enough."""
-    sent = task.submitted_at
-    waited = (services.now() - sent).total_seconds() if sent else 0.0
-    return task.state is TaskState.UNCERTAIN and task.looks + 1 >= LEAST_LOOKS and waited >= services.config.settle
+def _sighting(services: Services, account: Account, task: Task) -> Sighting:
+    """What the provider's list says, once the jobs of other tasks are left out."""
+    dialect, order = services.dialect(account.name), order_of(services, account, task)
+    sighting = dialect.find(account, order)
+    if order.callback_url is not None or not sighting.candidates:
+        return sighting
+    with services.db.connection() as connection:
+        taken = tasks.taken_jobs(connection, account.name, sighting.candidates, but=task.id)
+    return dialect.find(account, replace(order, taken=taken)) if taken else sighting
+
+
+def _settled(services: Services, account: Account, task: Task) -> bool:
+    """Whether nobody can be sending it still, and the provider has had time to show it, and has been asked enough."""
+    enough = task.state is TaskState.UNCERTAIN and task.looks + 1 >= LEAST_LOOKS
+    return enough and _age(task, services.now()) >= max(services.config.settle, patience(services, account, task))

@@ -27,6 +27,7 @@ from orchestrator.store import accounts, callbacks, tasks
 log = structlog.get_logger(__name__)
 REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
 LEASE = 2.0  # times the answer's time-out: after that the worker is taken for dead
+STREAM = 600.0  # seconds that a stream may stay silent; 480 is the providers' usual time-out
 MOVED_ON = "moved on"  # evidence was quicker than the answer
 FIRST_LOOK = 5.0  # seconds until the provider is first asked about a lost answer
 
@@ -61,6 +62,14 @@ def order_of(services: Services, account: Account, task: Task) -> Order:
         sent_at=task.submitted_at,
         answer_timeout=services.config.submit_timeout,
     )
+
+
+def patience(services: Services, account: Account, task: Task) -> float:
+    """Seconds that a worker may wait for the provider's first word, at the very most."""
+    if not account.stream or account.pushes:
+        return services.config.submit_timeout
+    asked_for = task.params.get("with", {}).get("timeout")
+    return STREAM + (asked_for if isinstance(asked_for, int | float) else 0.0)
 
 
 def _submit(services: Services, account: Account, task: Task) -> None:
@@ -117,7 +126,7 @@ def _accepted(services: Services, account: Account, task: Task, outcome: Accepte
 
 def _refused(services: Services, account: Account, task: Task, outcome: Refused) -> str:
     now = services.now()
-    retry_at = now + timedelta(seconds=_patience(task, outcome)) if outcome.retry else None
+    retry_at = now + timedelta(seconds=_pause(task, outcome)) if outcome.retry else None
     with services.db.connection() as connection:
         if retry_at and outcome.account:
             accounts.pause_account(connection, account.name, until=retry_at, reason=outcome.error.message[:200])
@@ -127,7 +136,7 @@ def _refused(services: Services, account: Account, task: Task, outcome: Refused)
     return state.value if state else MOVED_ON
 
 
-def _patience(task: Task, outcome: Refused) -> float:
+def _pause(task: Task, outcome: Refused) -> float:
     """Seconds until the next try: what the provider asked for, but never at once, or longer each time."""
     chance = (task.id.int & 0xFFFF) / 0x10000
     return REFUSED.wait(task.submissions, chance) if outcome.after is None else max(outcome.after, REFUSED.first)

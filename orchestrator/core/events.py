@@ -101,12 +101,14 @@ class Sighting:
     """What a look-up says about an uncertain submission.
 
     external_id: the job's id when the provider has it. absent: True when the provider's list covers the time of the
-    submission and the job is not in it. Neither: the look-up cannot tell.
+    submission and the job is not in it. Neither: the look-up cannot tell. candidates: the jobs that may be it; without
+    a callback URL, which no two submissions share, some of them may be known as another task's.
     """
 
     external_id: str | None = None
     absent: bool = False
     events: tuple[Event, ...] = field(default=())
+    candidates: tuple[str, ...] = ()
 
 
 SubmitOutcome = Accepted | Refused | Ambiguous

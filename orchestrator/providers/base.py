@@ -30,7 +30,8 @@ class Order:
 
     inputs: the step's ``with`` after rendering (neutral names). quadrant: 1..4 for actions on one of four.
     callback_url: None when the account is only polled. sent_at: when the task was claimed, for look-ups.
-    answer_timeout: seconds to wait for the answer to the submission (a stream is given longer).
+    answer_timeout: seconds to wait for the answer to the submission (a stream is given longer). taken: jobs that are
+    known as other tasks', for look-ups.
     """
 
     task_id: UUID
@@ -41,6 +42,7 @@ class Order:
     callback_url: str | None = None
     sent_at: datetime | None = None
     answer_timeout: float = 30.0
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

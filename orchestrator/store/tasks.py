@@ -168,8 +168,14 @@ def claim_due(connection: Connection, *, lease: float, limit: int, now: datetime
     return [as_task(one) for one in rows(connection, _SQL["claim_due"], lease=lease, limit=limit, now=now)]
 
 
-def look_later(connection: Connection, task_id: UUID, *, wake_at: datetime) -> None:
-    execute(connection, _SQL["look_later"], task_id=task_id, wake_at=wake_at)
+def look_later(connection: Connection, task_id: UUID, *, wake_at: datetime, counted: bool = True) -> None:
+    execute(connection, _SQL["look_later"], task_id=task_id, wake_at=wake_at, counted=counted)
+
+
+def taken_jobs(connection: Connection, account: str, external_ids: Collection[str], *, but: UUID) -> frozenset[str]:
+    """Those of these jobs that are known as other tasks' than ``but``."""
+    found = rows(connection, _SQL["taken_jobs"], account=account, external_ids=list(external_ids), but=but)
+    return frozenset(one["external_id"] for one in found)
 
 
 def accounts_with_ready_tasks(connection: Connection, accounts: Iterable[str], *, now: datetime) -> list[str]:

@@ -251,9 +251,13 @@ def test_a_job_that_never_arrived_is_absent(speaker: Dialect, instant: Client, c
     assert instant.view("stats")["paid_jobs"] == 1
 
 
-def test_twins_without_a_callback_url_cannot_be_told_apart(speaker: Dialect, instant: Client) -> None:
+def test_twins_without_a_callback_url_are_told_apart_by_those_that_are_taken(speaker: Dialect, instant: Client) -> None:
     account = account_at(speaker, instant, callback="poll")
     order = an_order()
     for _ in range(2):
         made(speaker, account, order)
-    assert speaker.find(account, order) == Sighting()
+    twins = speaker.find(account, order)
+    assert (twins.external_id, twins.absent, len(twins.candidates)) == (None, False, 2)
+    one, other = twins.candidates
+    assert speaker.find(account, replace(order, taken=frozenset({one}))).external_id == other
+    assert speaker.find(account, replace(order, taken=frozenset({one, other}))).absent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from typing import Any
@@ -20,13 +21,15 @@ def sighting(listing: Listing, order: Order, body: Mapping[str, Any]) -> Sightin
     """What a listing says about an order. ``body``: what was sent.
 
     With a callback URL, which is unique, the job is recognised for sure. Without one it is recognised by what was
-    asked for and when, and only when a single task fits.
+    asked for and when, and only when a single task fits that is not known as another's.
     """
-    exact = [task for task in listing.tasks if _is_sent(task, order, body)]
+    free = [task for task in listing.tasks if id_of(task) not in order.taken]
+    exact = [task for task in free if _is_sent(task, order, body)]
+    candidates = exact or [task for task in free if _may_be(task, order, body)]
+    names = tuple(name for name in map(id_of, candidates) if name)
     if len(exact) == 1 or (exact and order.callback_url):
-        return _seen(exact[0])
-    doubtful = any(_may_be(task, order, body) for task in listing.tasks)
-    return Sighting(absent=not exact and not doubtful and (listing.complete or covers(listing, order)))
+        return replace(_seen(exact[0]), candidates=names)
+    return Sighting(absent=not candidates and (listing.complete or covers(listing, order)), candidates=names)
 
 
 def settled(listing: Listing, order: Order, body: Mapping[str, Any]) -> bool:

@@ -186,6 +186,11 @@ BEGIN
     IF p_task.external_id IS NOT NULL AND v_external IS NOT NULL AND p_task.external_id <> v_external THEN
         verdict := 'parked';
         reason := 'it names another job than the one this task waits for';
+    ELSIF p_task.external_id IS NULL AND EXISTS (
+        SELECT FROM tasks WHERE account = p_task.account AND external_id = v_external AND id <> p_task.id
+    ) THEN
+        verdict := 'parked';
+        reason := 'it names the job of another task';
     ELSIF p_task.finished_at IS NOT NULL THEN
         verdict := CASE WHEN NOT v_terminal THEN 'stale' WHEN v_kind = p_task.state::text THEN 'duplicate'
                         ELSE 'late' END;

@@ -136,9 +136,13 @@ WHERE id IN (
 RETURNING *;
 
 -- name: look_later
--- Nothing new was seen: look again at this time.
-UPDATE tasks SET wake_at = %(wake_at)s, looks = looks + 1
+-- Nothing new was seen: look again at this time, at the deadline at the latest. A look that told nothing is not counted.
+UPDATE tasks SET wake_at = least(%(wake_at)s, deadline_at), looks = looks + %(counted)s::boolean::integer
 WHERE id = %(task_id)s AND state IN ('uncertain', 'waiting');
+
+-- name: taken_jobs
+-- Which of these jobs are known as other tasks'.
+SELECT external_id FROM tasks WHERE account = %(account)s AND external_id = ANY(%(external_ids)s) AND id <> %(but)s;
 
 -- name: accounts_with_ready_tasks
 -- Which of these accounts have something to submit.

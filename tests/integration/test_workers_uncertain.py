@@ -1,0 +1,201 @@
+"""Submissions whose answer was lost: found, or known never to have arrived, or a person's; never paid for twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from stage import ACCOUNT, GRID, IMAGINE, TASKS, Stage
+
+from orchestrator.core.run import Task
+from orchestrator.core.states import RunState, TaskState
+from orchestrator.intervene import resolve
+from orchestrator.store import tasks
+from workers.submit import order_of
+
+MakeStage = Callable[..., Stage]
+CUT = {"chaos": "submit_timeout=1", "seed": 4}  # the emulator takes the first job and cuts the answer off
+WAYS = [{}, {"callback": "poll"}]
+
+
+def claimed(stage: Stage) -> Task:
+    """The worker that has claimed the next task, and dies."""
+    with stage.services.db.connection() as connection:
+        task = tasks.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock())
+    assert task is not None
+    stage.nudges.jobs.get()
+    return task
+
+
+def sent(stage: Stage, task: Task) -> None:
+    """The worker that has sent the claimed task, and dies before it has recorded the answer."""
+    account = stage.services.config.account(ACCOUNT)
+    order = order_of(stage.services, account, task)
+    stage.services.dialect(ACCOUNT).submit(account, order, lambda events, line: None)
+
+
+def test_a_callback_resolves_an_uncertain_submission(make_stage: MakeStage) -> None:
+    stage = make_stage(CUT)
+    stage.emulator.state.courier.hold()
+    run_id = stage.open()
+    stage.work()
+    assert stage.state(run_id) is TaskState.UNCERTAIN
+    assert stage.slots_in_use() == 1
+    stage.emulator.state.courier.release()
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.paid, stage.asked(TASKS)) == (1, 0)
+    assert stage.slots_in_use() == 0
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_lost_answer_is_looked_up_and_found(make_stage: MakeStage, way: dict[str, Any]) -> None:
+    stage = make_stage(**way)
+    stage.emulator.state.courier.hold()
+    run_id = stage.open()
+    sent(stage, claimed(stage))
+    stage.pass_time(58)
+    assert stage.state(run_id) is TaskState.SUBMITTING  # the worker may still come back
+    stage.pass_time(4)
+    assert stage.past(stage.task(run_id))[:3] == ["ready", "submitting", "uncertain"]
+    assert stage.task(run_id).external_id
+    stage.emulator.state.courier.release()
+    stage.pass_time(30)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_worker_that_died_before_sending_is_replaced_once(make_stage: MakeStage, way: dict[str, Any]) -> None:
+    stage = make_stage(**way)
+    run_id = stage.open()
+    claimed(stage)
+    stage.pass_time(90)
+    assert stage.asked(IMAGINE) == 1
+    stage.pass_time(20)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
+    assert stage.task(run_id).submissions == 2
+    assert stage.slots_in_use() == 0
+
+
+def test_a_request_that_was_cut_off_is_sent_again_only_when_it_is_known_not_to_have_arrived(stage: Stage) -> None:
+    stage.spoil(cut=True)
+    run_id = stage.open()
+    stage.work()
+    assert stage.state(run_id) is TaskState.UNCERTAIN
+    stage.pass_time(44)
+    assert stage.state(run_id) is TaskState.UNCERTAIN  # two look-ups and more, but too early
+    assert stage.asked(TASKS) >= 2
+    stage.pass_time(30)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 2)
+
+
+def test_a_look_up_that_failed_says_nothing(stage: Stage) -> None:
+    stage.spoil(cut=True)
+    stage.spoil(TASKS, status=500, count=1000)
+    run_id = stage.open()
+    stage.pass_time(90)
+    assert stage.state(run_id) is TaskState.UNCERTAIN
+    stage.emulator.state.faults.clear()
+    before = stage.asked(TASKS)
+    while stage.asked(TASKS) == before:
+        stage.pass_time(2)
+    assert stage.state(run_id) is TaskState.UNCERTAIN  # one look-up has shown its absence
+    stage.pass_time(60)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert stage.paid == 1
+
+
+def test_without_a_callback_url_the_job_of_another_task_is_not_taken_for_ours(make_stage: MakeStage) -> None:
+    stage = make_stage(callback="poll")
+    died, lives = stage.open(), stage.open()
+    claimed(stage)
+    stage.work()
+    stage.pass_time(120)
+    assert stage.end(lives).state is RunState.SUCCEEDED
+    assert stage.end(died).state is RunState.SUCCEEDED, stage.story()
+    assert stage.paid == 2
+    assert stage.task(died).external_id != stage.task(lives).external_id
+
+
+def test_without_a_callback_url_ours_is_found_among_jobs_of_the_same_prompt(make_stage: MakeStage) -> None:
+    stage = make_stage(callback="poll")
+    died, lives = stage.open(), stage.open()
+    sent(stage, claimed(stage))
+    stage.work()
+    stage.pass_time(120)
+    assert {stage.end(one).state for one in (died, lives)} == {RunState.SUCCEEDED}, stage.story()
+    assert (stage.paid, stage.asked(IMAGINE)) == (2, 2)
+
+
+def test_a_worker_that_waits_for_the_first_line_of_a_stream_is_not_overtaken(make_stage: MakeStage) -> None:
+    stage = make_stage(callback="poll", stream=True)
+    run_id = stage.open()
+    claimed(stage)
+    stage.pass_time(500, every=10)
+    assert stage.asked(IMAGINE) == 0
+    stage.pass_time(300, every=10)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert stage.asked(IMAGINE) == 1
+
+
+def test_an_order_that_cannot_be_looked_up_keeps_no_other_from_it(stage: Stage) -> None:
+    stage.spoil(cut=True, count=2)
+    odd = stage.open({"grid": {"action": "imagine", "with": {"prompt": "x", "mode": "turbo"}}})
+    stage.work()
+    other = stage.open()
+    stage.work()
+    (account,) = stage.services.config.accounts.values()
+    stage.services.config = replace(stage.services.config, accounts={ACCOUNT: replace(account, modes=("fast",))})
+    stage.pass_time(90)
+    assert stage.end(other).state is RunState.SUCCEEDED
+    assert stage.state(odd) is TaskState.UNCERTAIN
+    stage.pass_time(2200, every=20)
+    assert stage.end(odd).state is RunState.FAILED
+    assert stage.code(odd) == "submission_uncertain"
+
+
+def test_what_stays_uncertain_is_given_up_at_its_deadline(stage: Stage) -> None:
+    stage.spoil(cut=True)
+    stage.spoil(TASKS, status=500, count=1000)
+    run_id = stage.open({"grid": GRID["grid"] | {"timeout": 100}})
+    stage.pass_time(98)
+    assert stage.state(run_id) is TaskState.UNCERTAIN
+    stage.pass_time(6)
+    assert stage.end(run_id).state is RunState.FAILED
+    assert stage.code(run_id) == "submission_uncertain"
+    assert stage.slots_in_use() == 0
+
+
+def test_a_person_says_that_it_arrived(make_stage: MakeStage) -> None:
+    stage = make_stage(CUT)
+    stage.emulator.state.courier.hold()
+    run_id = stage.open()
+    stage.work()
+    (job,) = stage.emulator.state.book.oldest_first()
+    assert resolve(stage.services, stage.task(run_id).id, "submitted", job.task_id).state is TaskState.WAITING
+    stage.emulator.state.courier.release()
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert stage.paid == 1
+
+
+def test_a_person_says_that_it_never_arrived(stage: Stage) -> None:
+    stage.spoil(cut=True)
+    run_id = stage.open()
+    stage.work()
+    resolve(stage.services, stage.task(run_id).id, "not_submitted")
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 2)
+
+
+def test_a_person_gives_it_up(stage: Stage) -> None:
+    stage.spoil(cut=True)
+    run_id = stage.open()
+    stage.work()
+    resolve(stage.services, stage.task(run_id).id, "failed")
+    assert stage.end(run_id).state is RunState.FAILED
+    assert stage.code(run_id) == "submission_uncertain"
+    assert stage.slots_in_use() == 0
