@@ -60,7 +60,8 @@ def test_a_found_job_comes_with_what_is_known_of_it() -> None:
 def test_silence_counts_only_when_the_list_reaches_far_enough(
     url: str | None, tasks: list[dict[str, Any]], complete: bool, absent: bool
 ) -> None:
-    assert look(*tasks, url=url, complete=complete) == Sighting(absent=absent)
+    seen = look(*tasks, url=url, complete=complete)
+    assert (seen.external_id, seen.absent) == (None, absent)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,8 @@ def test_without_callback_url_a_single_fitting_job_is_recognised(tasks: list[dic
     ],
 )
 def test_without_callback_url_a_similar_job_leaves_it_open(found: dict[str, Any], absent: bool) -> None:
-    assert look(found, url=None) == Sighting(absent=absent)
+    seen = look(found, url=None)
+    assert (seen.external_id, seen.absent, seen.candidates) == (None, absent, () if absent else ("a",))
 
 
 def test_further_pages_are_asked_for_until_they_cannot_matter() -> None:
