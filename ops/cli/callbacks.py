@@ -9,6 +9,7 @@ import rich_click as click
 
 from ops.cli import display
 from ops.cli.client import Client
+from ops.cli.ids import an_id
 from ops.cli.listing import Item, json_option, list_options, show_list
 from ops.cli.server import with_server
 
@@ -23,7 +24,7 @@ def callbacks() -> None:
 @callbacks.command("list")
 @click.option("--verdict", type=click.Choice(VERDICTS), help="Only deliveries with this verdict.")
 @click.option("--account", help="Only deliveries for this account.")
-@click.option("--task", "task_id", metavar="ID", help="Only deliveries for this task.")
+@click.option("--task", "task_id", callback=an_id, metavar="ID", help="Only deliveries for this task.")
 @click.option("--external-id", metavar="ID", help="Only deliveries about this job of the provider.")
 @list_options
 @with_server
@@ -45,7 +46,7 @@ def _row(callback: Item) -> tuple[display.Cell, ...]:
 
 
 @callbacks.command()
-@click.argument("callback_id", metavar="ID")
+@click.argument("callback_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def show(client: Client, callback_id: str, as_json: bool) -> None:
@@ -54,7 +55,7 @@ def show(client: Client, callback_id: str, as_json: bool) -> None:
 
 
 @callbacks.command()
-@click.argument("callback_id", metavar="ID")
+@click.argument("callback_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def replay(client: Client, callback_id: str, as_json: bool) -> None:
@@ -63,8 +64,8 @@ def replay(client: Client, callback_id: str, as_json: bool) -> None:
 
 
 @callbacks.command()
-@click.argument("callback_id", metavar="ID")
-@click.argument("task_id", metavar="TASK")
+@click.argument("callback_id", callback=an_id, metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="TASK")
 @json_option
 @with_server
 def adopt(client: Client, callback_id: str, task_id: str, as_json: bool) -> None:

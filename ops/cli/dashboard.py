@@ -15,7 +15,7 @@ def dashboard() -> None:
     url = place.service_url("dashboard")
     if not url:
         raise Unreachable(
-            f"no service runs in {place.home}, so there is no dashboard",
+            f"no dashboard runs for {place.home}",
             hint="Start it with `orchestrator up`; with another home, set ORCHESTRATOR_HOME.",
         )
     click.echo(url)

@@ -14,20 +14,15 @@ Place = tuple[str, str]  # "module:attribute", and the line of help
 class LazyGroup(click.RichGroup):
     """``places``: name -> where the command is defined and its line in the help."""
 
-    places: Mapping[str, Place] = {}
-
     def __init__(self, *arguments: Any, places: Mapping[str, Place], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.places = places
+        for name, (_, line) in places.items():
+            self.add_command(click.RichCommand(name=name, help=line))  # a placeholder
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """In the order in which they were given."""
         return list(self.places)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
-        """A placeholder that has the command's name and line of help."""
-        if cmd_name not in self.places:
-            return None
-        return click.RichCommand(name=cmd_name, help=self.places[cmd_name][1])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import rich_click as click
+from click.exceptions import NoArgsIsHelpError
 
-from ops.cli.failures import INTERRUPTED, Failure, Interrupted, failure_of
+from ops.cli.failures import INTERRUPTED, Failure, Interrupted, Refused, failure_of
 from ops.cli.lazy import LazyGroup, Place
 from orchestrator.errors import OrchestratorError
 
@@ -31,17 +34,37 @@ _SERVICE: dict[str, Place] = {
 class Root(LazyGroup):
     """Turns every expected failure into one line on stderr and a status."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _failures_told(ctx):
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _failures_told(ctx):
             return super().invoke(ctx)
-        except OrchestratorError as error:
-            status = _tell(failure_of(error))
-        except Failure as failure:
-            status = _tell(failure)
-        except KeyboardInterrupt:
-            click.echo("", err=True)
-            status = INTERRUPTED
-        return ctx.exit(status)
+
+
+@contextmanager
+def _failures_told(ctx: click.Context) -> Iterator[None]:
+    try:
+        yield
+    except NoArgsIsHelpError:
+        raise
+    except OrchestratorError as error:
+        status = _tell(failure_of(error))
+    except Failure as failure:
+        status = _tell(failure)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else ctx.command_path
+        status = _tell(Refused(error.format_message(), hint=f"How it is used: {path} --help"))
+    except click.ClickException as error:
+        _tell(Failure(error.format_message()))
+        status = error.exit_code
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+        status = INTERRUPTED
+    else:
+        return
+    ctx.exit(status)
 
 
 def _tell(failure: Failure) -> int:

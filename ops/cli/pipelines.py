@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import rich_click as click
+import yaml
 
 from ops.cli import display, pipeline_files
 from ops.cli.client import Client
@@ -13,6 +15,7 @@ from ops.cli.failures import Refused, failure_of
 from ops.cli.listing import Item, json_option, list_options, show_list
 from ops.cli.server import with_server
 from ops.cli.settings import settings
+from orchestrator import loader
 from orchestrator.errors import InvalidPipeline
 from orchestrator.providers import dialect
 
@@ -49,13 +52,22 @@ def show(client: Client, name: str, version: int | None, as_json: bool) -> None:
         click.echo(_as_yaml(stored["document"]), nl=False)
 
 
-def _as_yaml(document: dict[str, Any]) -> str:
-    """With the keys in the order in which they are written by hand."""
-    import yaml  # noqa: PLC0415 - only here
+_WRITTEN = ("pipeline", "description", "inputs", "account", "labels", "steps")
+_WRITTEN_INPUT = ("type", "required", "enum", "default")
+_WRITTEN_STEP = ("action", "choose", "archive", "of", "by", "with")
 
-    first = ("pipeline", "description", "inputs", "account", "labels", "steps")
-    ordered = {key: document[key] for key in first if key in document} | document
-    return str(yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100))
+
+def _as_yaml(document: dict[str, Any]) -> str:
+    """As it is written by hand: the database keeps no order of keys, so steps are in the graph's."""
+    steps = loader.parse(document).steps
+    inputs = {name: _ordered(spec, _WRITTEN_INPUT) for name, spec in document.get("inputs", {}).items()}
+    ordered = _ordered(document | ({"inputs": inputs} if inputs else {}), _WRITTEN)
+    ordered["steps"] = {name: _ordered(document["steps"][name], _WRITTEN_STEP) for name in steps}
+    return str(yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=110, default_flow_style=None))
+
+
+def _ordered(value: Any, first: Sequence[str]) -> Any:
+    return {key: value[key] for key in first if key in value} | value if isinstance(value, dict) else value
 
 
 @pipelines.command()

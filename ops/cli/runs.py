@@ -9,6 +9,7 @@ import rich_click as click
 from ops.cli import display, summary
 from ops.cli.client import Client
 from ops.cli.following import attend
+from ops.cli.ids import an_id
 from ops.cli.listing import Item, json_option, list_options, pairs, show_list
 from ops.cli.server import with_server
 
@@ -50,7 +51,7 @@ def _row(run: Item) -> tuple[display.Cell, ...]:
 
 
 @runs.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def show(client: Client, run_id: str, as_json: bool) -> None:
@@ -63,7 +64,7 @@ def show(client: Client, run_id: str, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", callback=an_id, metavar="ID")
 @click.option(
     "--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Give up after so long; default: never."
 )
@@ -75,7 +76,7 @@ def watch(client: Client, run_id: str, timeout: float | None, as_json: bool) -> 
 
 
 @runs.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def cancel(client: Client, run_id: str, as_json: bool) -> None:
@@ -84,7 +85,7 @@ def cancel(client: Client, run_id: str, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run_id", metavar="ID")
+@click.argument("run_id", callback=an_id, metavar="ID")
 @click.option("--from", "step", metavar="STEP", help="Also do this step and what follows from it again.")
 @click.option("--wait/--no-wait", default=False, help="Follow it to its end.  [default: no-wait]")
 @json_option

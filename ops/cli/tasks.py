@@ -9,6 +9,7 @@ import rich_click as click
 
 from ops.cli import display
 from ops.cli.client import Client
+from ops.cli.ids import an_id
 from ops.cli.listing import Item, json_option, list_options, show_list
 from ops.cli.server import with_server
 
@@ -23,7 +24,7 @@ def tasks() -> None:
 
 @tasks.command("list")
 @click.option("--state", type=click.Choice(STATES), help="Only tasks in this state.")
-@click.option("--run", "run_id", metavar="ID", help="Only tasks of this run.")
+@click.option("--run", "run_id", callback=an_id, metavar="ID", help="Only tasks of this run.")
 @click.option("--step", help="Only tasks of this step.")
 @click.option("--account", help="Only tasks of this account.")
 @click.option("--external-id", metavar="ID", help="Only the task of this job of the provider.")
@@ -46,7 +47,7 @@ def _row(task: Item) -> tuple[display.Cell, ...]:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def show(client: Client, task_id: str, as_json: bool) -> None:
@@ -55,7 +56,7 @@ def show(client: Client, task_id: str, as_json: bool) -> None:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def history(client: Client, task_id: str, as_json: bool) -> None:
@@ -81,7 +82,7 @@ def _delivery(callback: Item) -> tuple[display.Cell, ...]:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="ID")
 @json_option
 @with_server
 def retry(client: Client, task_id: str, as_json: bool) -> None:
@@ -95,7 +96,7 @@ def retry(client: Client, task_id: str, as_json: bool) -> None:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="ID")
 @click.argument("quadrant", type=click.IntRange(1, 4))
 @json_option
 @with_server
@@ -105,7 +106,7 @@ def choose(client: Client, task_id: str, quadrant: int, as_json: bool) -> None:
 
 
 @tasks.command()
-@click.argument("task_id", metavar="ID")
+@click.argument("task_id", callback=an_id, metavar="ID")
 @click.argument("outcome", type=click.Choice(OUTCOMES))
 @click.option("--external-id", metavar="ID", help="The provider's id of the job; needed with 'submitted'.")
 @json_option

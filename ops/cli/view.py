@@ -60,12 +60,24 @@ def fanned_out(run: Mapping[str, Any]) -> set[str]:
     return {task["step"] for task in run["tasks"] if task["item"]}
 
 
+def needed(run: Mapping[str, Any]) -> list[str]:
+    """What a person has to do before the run can go on."""
+    told = []
+    for task in newest(run):
+        if task.get("kind") == "choose" and task["state"] == "waiting":
+            told.append(f"Choose: orchestrator tasks choose {task['id']} 1|2|3|4")
+        elif task["state"] == "uncertain":
+            told.append(f"If you know what became of it: orchestrator tasks resolve {task['id']} OUTCOME")
+    return told
+
+
 class Lines:
     """One line for each change of a task's state."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._known: dict[str, tuple[str, str | None]] = {}
+        self._wishes: set[str] = set()
         self._note: str | None = None
 
     def show(self, run: Mapping[str, Any]) -> None:
@@ -75,6 +87,10 @@ class Lines:
             if self._known.get(task["id"]) != seen:
                 self._known[task["id"]] = seen
                 self._say(f"{display.step_name(task, several)}: {task['action']}{_at(task)}: {_standing(task)}")
+        for wish in needed(run):
+            if wish not in self._wishes:
+                self._wishes.add(wish)
+                self._say(wish)
 
     def note(self, text: str | None) -> None:
         if text and text != self._note:
@@ -105,6 +121,7 @@ class Bars:
         if self._run is None:
             return Text(self._note or "Asking the service ...", style="dim")
         parts: list[RenderableType] = [self._head(self._run), self._table(self._run)]
+        parts += [Text(wish, style="bold") for wish in needed(self._run)]
         if self._note:
             parts.append(Text(self._note, style="yellow"))
         return Group(*parts)

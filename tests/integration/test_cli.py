@@ -21,6 +21,8 @@ from ops.cli import following
 from ops.cli.main import root
 
 RUN_ID = "01a20090-11fc-77b3-88b7-83aa8a9477d3"
+TASK_ID = "01a20090-11fc-77b3-88b7-83aa8a9477d4"
+CALLBACK_ID = "01a20090-11fc-77b3-88b7-83aa8a9477d5"
 TOKEN = "a-token-of-twenty-signs"
 PIPELINE = 'pipeline: hero\ninputs: {prompt: {type: string, required: true}, count: integer}\nsteps:\n  grid: {action: imagine, with: {prompt: "${inputs.prompt}"}}\naccount: acedata\n'  # noqa: E501
 STORED = {"name": "hero", "version": 3, "document": {"inputs": {"prompt": {"type": "string"}, "count": "integer"}}}
@@ -39,7 +41,7 @@ def run_of(state: str = "running", *tasks: dict[str, Any], **more: Any) -> dict[
 
 def task_of(state: str, **more: Any) -> dict[str, Any]:
     about = {
-        "id": "t1",
+        "id": TASK_ID,
         "run_id": RUN_ID,
         "step": "grid",
         "item": 0,
@@ -348,31 +350,47 @@ def test_ctrl_c_says_how_to_watch_on(stub: Stub) -> None:
     assert "Traceback" not in told
 
 
+def test_who_watches_learns_that_a_choice_is_wanted(stub: Stub, cli: Callable[..., Result]) -> None:
+    asked = task_of("waiting", kind="choose", action="choose", waiting_for="a person")
+    stub.says(f"GET /v1/runs/{RUN_ID}", (200, run_of("running", asked)), (200, run_of("succeeded")))
+
+    result = cli("runs", "watch", RUN_ID)
+
+    assert f"orchestrator tasks choose {TASK_ID} 1|2|3|4" in result.stderr
+
+
+def test_an_id_is_a_uuid(stub: Stub, cli: Callable[..., Result]) -> None:
+    assert cli("runs", "show", "nonsense").exit_code == 2
+    assert stub.asked == []
+
+
 # Tasks, callbacks, pipelines, doctor --------------------------------------------------------------------
 
 
 def test_a_choice_and_a_resolution_are_sent(stub: Stub, cli: Callable[..., Result]) -> None:
-    stub.says("POST /v1/tasks/t1/choose", (200, task_of("succeeded")))
-    stub.says("POST /v1/tasks/t1/resolve", (200, task_of("waiting")))
+    stub.says(f"POST /v1/tasks/{TASK_ID}/choose", (200, task_of("succeeded")))
+    stub.says(f"POST /v1/tasks/{TASK_ID}/resolve", (200, task_of("waiting")))
 
-    assert cli("tasks", "choose", "t1", "3").exit_code == 0
-    assert cli("tasks", "choose", "t1", "5").exit_code == 2
-    assert cli("tasks", "resolve", "t1", "submitted").exit_code == 2
-    assert cli("tasks", "resolve", "t1", "submitted", "--external-id", "9").exit_code == 0
+    assert cli("tasks", "choose", TASK_ID, "3").exit_code == 0
+    assert cli("tasks", "choose", TASK_ID, "5").exit_code == 2
+    assert cli("tasks", "resolve", TASK_ID, "submitted").exit_code == 2
+    assert cli("tasks", "resolve", TASK_ID, "submitted", "--external-id", "9").exit_code == 0
 
-    assert stub.sent("POST /v1/tasks/t1/choose")[0][1] == {"quadrant": 3}
-    assert [body for _, body in stub.sent("POST /v1/tasks/t1/resolve")] == [
+    assert stub.sent(f"POST /v1/tasks/{TASK_ID}/choose")[0][1] == {"quadrant": 3}
+    assert [body for _, body in stub.sent(f"POST /v1/tasks/{TASK_ID}/resolve")] == [
         {"outcome": "submitted", "external_id": "9"}
     ]
 
 
 def test_a_delivery_is_adopted(stub: Stub, cli: Callable[..., Result]) -> None:
-    stub.says("POST /v1/callbacks/c1/adopt", (200, {"verdict": "late", "reason": "the task is failed already"}))
+    stub.says(
+        f"POST /v1/callbacks/{CALLBACK_ID}/adopt", (200, {"verdict": "late", "reason": "the task is failed already"})
+    )
 
-    result = cli("callbacks", "adopt", "c1", "t1")
+    result = cli("callbacks", "adopt", CALLBACK_ID, TASK_ID)
 
     assert result.stdout == "late: the task is failed already\n"
-    assert stub.sent("POST /v1/callbacks/c1/adopt")[0][1] == {"task_id": "t1"}
+    assert stub.sent(f"POST /v1/callbacks/{CALLBACK_ID}/adopt")[0][1] == {"task_id": TASK_ID}
 
 
 def test_validate_works_without_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
