@@ -32,7 +32,6 @@ def create() -> Flask:
 def create_app(services: Services) -> Flask:
     """The application on these services; the caller closes them."""
     app = Flask(__name__, static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = services.config.max_body
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.before_request(_begin)
     app.after_request(_end)

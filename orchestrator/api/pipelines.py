@@ -12,6 +12,7 @@ from orchestrator import catalog, loader
 from orchestrator.api import schemas
 from orchestrator.api.fields import limit, said
 from orchestrator.api.here import services
+from orchestrator.api.reading import read_body
 from orchestrator.api.section import Section
 from orchestrator.errors import InvalidInput, NotFound
 from orchestrator.loader.parts import PIPELINE_NAME
@@ -110,6 +111,6 @@ def schema() -> Response:
 def _document(where: str) -> dict[str, Any]:
     """The document in the body. Raises InvalidPipeline."""
     try:
-        return loader.read(request.get_data().decode(), where)
+        return loader.read(read_body(request).decode(), where)
     except UnicodeDecodeError as error:
         raise InvalidInput("the body is not UTF-8 text") from error

@@ -11,9 +11,10 @@ from flask import Request
 from marshmallow import RAISE, Schema, ValidationError
 from webargs.core import missing
 from webargs.flaskparser import FlaskParser
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
-from orchestrator.errors import InvalidInput
+from orchestrator.api.here import services
+from orchestrator.errors import InvalidInput, TooLarge
 
 
 class Parser(FlaskParser):
@@ -39,15 +40,27 @@ class Parser(FlaskParser):
         raise InvalidInput(lines, fields=fields) from error
 
 
+def read_body(req: Request) -> bytes:
+    """The whole body, if it is within the limit. Raises TooLarge."""
+    limit = services().config.max_body
+    # A body that comes in chunks is cut at this length without a word; the byte more is how it is noticed.
+    req.max_content_length = limit + 1
+    try:
+        body = req.get_data()
+    except RequestEntityTooLarge as error:
+        raise TooLarge(f"the body is over {limit} bytes") from error
+    if len(body) > limit:
+        raise TooLarge(f"the body is over {limit} bytes")
+    return body
+
+
 def read_json(req: Request) -> Any:
     """The body as JSON: no NaN, no infinity. ``missing`` when there is none."""
-    if req.mimetype and not req.is_json:
-        if not req.get_data():
-            return missing
-        raise UnsupportedMediaType(f"found {req.mimetype}; allowed: application/json")
-    body = req.get_data()
+    body = read_body(req)
     if not body.strip():
         return missing
+    if req.mimetype and not req.is_json:
+        raise UnsupportedMediaType(f"found {req.mimetype}; allowed: application/json")
     try:
         return json.loads(body, parse_constant=_no_number, parse_float=_finite)
     except ValueError as error:

@@ -15,6 +15,8 @@ from orchestrator.api.section import Section
 
 JSON = dict[str, Any]
 
+REFUSALS = (400, 401, 403, 404, 409, 422)  # the shared ones
+
 DESCRIPTION = """Runs, tasks, callbacks and pipelines of the orchestrator.
 
 Errors are problem documents (RFC 9457). Lists are paged by cursor: `?limit=&cursor=`, answered with
@@ -34,7 +36,7 @@ class Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest has no type
 
     def _register_responses(self) -> None:
         """The shared answers by the names of http.HTTPStatus, as problem documents."""
-        for status in HTTPStatus:
+        for status in map(HTTPStatus, REFUSALS):
             content = {problems.MEDIA_TYPE: {"schema": self.ERROR_SCHEMA}}
             answer = {"description": status.phrase, "content": content}
             self.spec.components.response(status.name, answer, lazy=True)
