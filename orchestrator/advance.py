@@ -57,9 +57,9 @@ def advance_locked(services: Services, connection: Connection, run: Run, known: 
 
 
 def nudge_for(services: Services, opened: Opened) -> None:
-    """Tell the workers what there is to do: one nudge for each thing, so that they share it."""
-    for account in opened.submissions.elements():
-        services.nudge.submit(account)
+    """Tell the workers what there is to do."""
+    for account, ready in opened.submissions.items():
+        services.nudge.submit(account, ready)
     for _ in range(opened.acts):
         services.nudge.act()
 

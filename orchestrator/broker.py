@@ -25,6 +25,7 @@ log = structlog.get_logger(__name__)
 ROUTES = {"advance": "advance", "submit": "submit", "look": "submit", "act": "media", "sweep": "sweep"}
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
 TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
+_PAUSE = 0.005  # seconds after sending, in which what is to go together may come together
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
 
 Message = tuple[str, tuple[Any, ...]]  # a job's name and its arguments
@@ -35,7 +36,8 @@ class Nudge(Protocol):
 
     def advance(self, run_id: UUID) -> None: ...
 
-    def submit(self, account: str) -> None: ...
+    def submit(self, account: str, ready: int = 1) -> None:
+        """ready: how many tasks of the account wait to be submitted, as far as the caller knows."""
 
     def look(self, account: str, task_ids: list[UUID]) -> None: ...
 
@@ -91,8 +93,8 @@ class Broker:
     def advance(self, run_id: UUID) -> None:
         self._put("advance", str(run_id))
 
-    def submit(self, account: str) -> None:
-        self._put("submit", account)
+    def submit(self, account: str, ready: int = 1) -> None:
+        self._put("submit", account, ready)
 
     def look(self, account: str, task_ids: list[UUID]) -> None:
         self._put("look", account, [str(task_id) for task_id in task_ids])
@@ -120,6 +122,7 @@ class Broker:
         while True:
             for job, arguments in together([self._outbox.get(), *_waiting(self._outbox)]):
                 self._send(job, arguments)
+            time.sleep(_PAUSE)
 
     def _send(self, job: str, arguments: tuple[Any, ...]) -> None:
         if time.monotonic() < self._silent_until:
@@ -161,7 +164,7 @@ class Silence:
     def advance(self, run_id: UUID) -> None:
         """Say nothing."""
 
-    def submit(self, account: str) -> None:
+    def submit(self, account: str, ready: int = 1) -> None:
         """Say nothing."""
 
     def look(self, account: str, task_ids: list[UUID]) -> None:

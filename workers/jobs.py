@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from uuid import UUID
 
@@ -52,8 +52,8 @@ def register(app: Celery, services: Callable[[], Services]) -> None:
         advance_all(services(), map(UUID, run_ids))
 
     @job("submit")
-    def submit(account: str) -> None:
-        submit_ready(services(), account)
+    def submit(account: str, ready: int = 1) -> None:
+        submit_ready(services(), account, ready)
 
     @job("look")
     def look(account: str, task_ids: list[str]) -> None:
@@ -81,13 +81,12 @@ def advance_all(services: Services, run_ids: Iterable[UUID]) -> None:
 
 
 def submit_now(services: Services, opened: Opened) -> None:
-    """Submit one of the opened tasks in this very job, and let others share the rest."""
-    account = next(iter(opened.submissions), None)
-    if account:
-        opened.submissions[account] -= 1
-    nudge_for(services, opened)
-    if account:
-        submit_ready(services, account)
+    """Submit for one of the accounts in this very job, and let others do the rest."""
+    mine = next(iter(opened.submissions), None)
+    others = Counter({name: ready for name, ready in opened.submissions.items() if name != mine})
+    nudge_for(services, Opened(others, opened.acts))
+    if mine:
+        submit_ready(services, mine, opened.submissions[mine])
 
 
 def _survives_absence(name: str, function: Callable[..., None]) -> Callable[..., None]:

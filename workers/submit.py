@@ -32,8 +32,12 @@ MOVED_ON = "moved on"  # evidence was quicker than the answer
 FIRST_LOOK = 5.0  # seconds until the provider is first asked about a lost answer
 
 
-def submit_ready(services: Services, account_name: str) -> int:
-    """Submit tasks of an account until none is ready, or no slot is free. How many."""
+def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
+    """Submit tasks of an account until none is ready, or no slot is free. How many.
+
+    Of several that are thought ``ready`` one is taken here, and another job is asked to take the others: with a slow
+    provider they are soon many that share the work, with a quick one the first does it all.
+    """
     account = services.config.account(account_name)
     lease = services.config.submit_timeout * LEASE
     count = 0
@@ -42,6 +46,9 @@ def submit_ready(services: Services, account_name: str) -> int:
             task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
         if task is None:
             return count
+        if ready > 1:
+            services.nudge.submit(account_name, ready - 1)
+            ready = 1
         _submit(services, account, task)
         count += 1
 
