@@ -1,12 +1,16 @@
-"""urllib3's connections, made careful: a failure to connect is certain to be one, and old connections rest."""
+"""A requests session made careful: a failure to connect is certain to be one, and old connections rest."""
 
 from __future__ import annotations
 
 import ssl
 import time
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 
 import certifi
+import requests
+from requests.adapters import HTTPAdapter
+from requests.cookies import RequestsCookieJar
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError
@@ -58,11 +62,33 @@ class _TlsPool(HTTPSConnectionPool):
     ConnectionCls = _TlsConnection
 
 
-def careful_pools(per_host: int, tls: ssl.SSLContext | None) -> PoolManager:
-    """Pools of such connections, for any number of threads; ``tls``: None trusts certifi's authorities."""
-    manager = PoolManager(num_pools=32, maxsize=per_host, block=False, ca_certs=certifi.where(), ssl_context=tls)
-    manager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-    return manager
+class _Adapter(HTTPAdapter):
+    """Hands out such connections, for any number of threads; sends once."""
+
+    def __init__(self, per_host: int, tls: ssl.SSLContext | None) -> None:
+        self._per_host, self._tls = per_host, tls
+        super().__init__(max_retries=0)
+
+    def init_poolmanager(self, *_: Any, **__: Any) -> None:
+        self.poolmanager = PoolManager(
+            num_pools=32, maxsize=self._per_host, block=False, ca_certs=certifi.where(), ssl_context=self._tls
+        )
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def build_connection_pool_key_attributes(self, *_: Any, **__: Any) -> Any:
+        parts, _kwargs = super().build_connection_pool_key_attributes(*_, **__)
+        return parts, {}  # the trust is the pool manager's, the same for every request
+
+
+def careful_session(per_host: int, tls: ssl.SSLContext | None) -> requests.Session:
+    """A session on such connections; ``tls``: None trusts certifi's authorities. Nothing of the environment counts."""
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies = RequestsCookieJar(policy=DefaultCookiePolicy(allowed_domains=[]))
+    adapter = _Adapter(per_host, tls)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    return session
 
 
 def _unreachable(error: Exception) -> str:

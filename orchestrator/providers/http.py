@@ -13,10 +13,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from urllib3 import BaseHTTPResponse, PoolManager, Timeout
-from urllib3.exceptions import HTTPError, LocationValueError, ReadTimeoutError
+import requests
+from requests.exceptions import InvalidHeader, InvalidSchema, InvalidURL, MissingSchema, RequestException
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from orchestrator.providers.connections import NoConnection, careful_pools
+from orchestrator.providers.connections import NoConnection, careful_session
 
 USER_AGENT = "midjourney-orchestrator"
 MAX_ANSWER = 2 * 1024 * 1024
@@ -86,7 +88,7 @@ class Transport:
         self._per_host = per_host
         self._tls = tls
         self._owner = 0
-        self._manager = PoolManager()
+        self._session = requests.Session()
 
     def send(self, request: Request) -> Answer | NotSent | Lost:
         """Send once and read the whole answer."""
@@ -117,28 +119,24 @@ class Transport:
         headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **request.headers}
         if not all(value.isascii() and value.isprintable() for value in headers.values()):
             return NotSent("a header (the account's token?) has characters that no header may have", hopeless=True)
+        prepared = requests.PreparedRequest()
         try:
-            return self._pools().urlopen(
-                request.method,
-                request.url,
-                body=request.body,
-                headers=headers,
-                timeout=Timeout(connect=self._connect_timeout, read=request.timeout),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
+            prepared.prepare(method=request.method, url=request.url, headers=headers, data=request.body)
+            patience = (self._connect_timeout, request.timeout)
+            response = self._careful().send(prepared, stream=True, timeout=patience, allow_redirects=False)
         except NoConnection as error:
             return NotSent(str(error))
-        except LocationValueError:
+        except (InvalidURL, InvalidSchema, MissingSchema, InvalidHeader):
             return NotSent("the address is not a valid URL", hopeless=True)
-        except (HTTPError, OSError) as error:
+        except (RequestException, HTTPError, OSError) as error:
             return Lost(_lost(error, request.timeout))
+        raw: BaseHTTPResponse = response.raw
+        return raw
 
-    def _pools(self) -> PoolManager:
+    def _careful(self) -> requests.Session:
         if self._owner != os.getpid():  # a forked process must not write into its parent's connections
-            self._manager, self._owner = careful_pools(self._per_host, self._tls), os.getpid()
-        return self._manager
+            self._session, self._owner = careful_session(self._per_host, self._tls), os.getpid()
+        return self._session
 
 
 def _finish(response: BaseHTTPResponse) -> None:
@@ -186,6 +184,6 @@ def _lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _lost(error: Exception, timeout: float) -> str:
-    if isinstance(error, ReadTimeoutError | TimeoutError):
+    if isinstance(error, ReadTimeoutError | TimeoutError | requests.Timeout):
         return f"no answer within {timeout:g} s"
     return "the connection was closed before a complete answer"
