@@ -30,8 +30,8 @@ def callbacks() -> None:
 @with_server
 def list_callbacks(client: Client, **options: Any) -> None:
     """List deliveries, newest first."""
-    columns = ("ID", "VERDICT", "ACCOUNT", "EXTERNAL ID", "RECEIVED", "REASON")
-    show_list(client, ("v1", "callbacks"), columns, _row, **options)
+    columns = ("ID", "VERDICT", "ACCOUNT", "EXTERNAL ID", "AGE", "REASON")
+    show_list(client, ("v1", "callbacks"), columns, _row, flexible=("EXTERNAL ID", "REASON"), **options)
 
 
 def _row(callback: Item) -> tuple[display.Cell, ...]:
@@ -40,7 +40,7 @@ def _row(callback: Item) -> tuple[display.Cell, ...]:
         display.state(callback["verdict"]),
         callback["account"],
         callback.get("external_id") or "",
-        display.ago(callback.get("received_at")),
+        display.age(callback["received_at"]),
         callback.get("reason") or "",
     )
 

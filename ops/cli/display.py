@@ -47,16 +47,27 @@ def show_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
-def show_table(columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, whole: Sequence[str] = ("ID",)) -> None:
-    """``whole``: columns that are never cut short, whatever the width."""
-    out = console()
-    table = Table(box=None, pad_edge=False, header_style="bold", show_header=True)
+def hint(text: str) -> None:
+    """A line on stderr that helps, and that nobody misses."""
+    console(err=True).print(Text(text, style="dim"), soft_wrap=True)
+
+
+def show_table(
+    columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, flexible: Sequence[str], wrapped: bool = False
+) -> None:
+    """``flexible``: columns that are cut short, or ``wrapped``, where a terminal is narrow; the others stay whole."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
-        kept = column in whole
-        table.add_column(column, no_wrap=True, overflow="fold" if kept else "ellipsis", min_width=36 if kept else None)
+        table.add_column(column, no_wrap=column not in flexible, overflow="fold" if wrapped else "ellipsis")
     for row in rows:
-        table.add_row(*row)
-    _write(out, table)
+        cells = (cell.copy() if isinstance(cell, Text) else Text(cell) for cell in row)
+        table.add_row(*(_kept_on_one_line(cell) if not wrapped else cell for cell in cells))
+    _write(console(), table)
+
+
+def _kept_on_one_line(cell: Text) -> Text:
+    cell.no_wrap, cell.overflow = True, "ellipsis"
+    return cell
 
 
 def show_facts(facts: Mapping[str, Cell | None]) -> None:
@@ -96,6 +107,11 @@ def ago(text: str | None, now: datetime | None = None) -> str:
         return ""
     seconds = ((now or datetime.now(UTC)) - moment(text)).total_seconds()
     return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def age(text: str, now: datetime | None = None) -> str:
+    """How long ago something was: ``5 s``, ``2 min``."""
+    return ago(text, now).removesuffix(" ago")
 
 
 def span(seconds: float) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import rich_click as click
 
 from ops.cli.client import LARGEST_PAGE, Client
-from ops.cli.display import Cell, show_json, show_table
+from ops.cli.display import Cell, hint, show_json, show_table
 
 Item = Mapping[str, Any]
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the API's own JSON.")
@@ -36,7 +36,7 @@ def show_list(
     cursor: str | None,
     everything: bool,
     as_json: bool,
-    whole: Sequence[str] = ("ID",),
+    flexible: Sequence[str],
     **query: Any,
 ) -> None:
     """Fetch one page or all, and print it."""
@@ -51,11 +51,11 @@ def show_list(
         show_json({"items": items, "next": following})
         return
     if items:
-        show_table(columns, [row(item) for item in items], whole=whole)
+        show_table(columns, [row(item) for item in items], flexible=flexible)
     else:
         click.echo("There are none.", err=True)
     if following:
-        click.secho(f"There are more: --cursor {following}, or --all", dim=True, err=True)
+        hint(f"There are more: --cursor {following}, or --all")
 
 
 def pairs(_context: click.Context, parameter: click.Parameter, values: Sequence[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 import rich_click as click
 from click.exceptions import NoArgsIsHelpError
 
+from ops.cli import display
 from ops.cli.failures import INTERRUPTED, Failure, Interrupted, Refused, failure_of
 from ops.cli.lazy import LazyGroup, Place
 from orchestrator.errors import OrchestratorError
@@ -69,12 +70,12 @@ def _failures_told(ctx: click.Context) -> Iterator[None]:
 
 def _tell(failure: Failure) -> int:
     if not isinstance(failure, Interrupted):
-        click.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        display.console(err=True).print("error: ", style="bold red", end="")
     click.echo(failure.message, err=True)
     for line in failure.lines:
         click.echo(f"  {line}", err=True)
     for line in failure.hints:
-        click.secho(f"  {line}", dim=True, err=True)
+        display.hint(f"  {line}")
     return failure.status
 
 

@@ -30,12 +30,12 @@ def pipelines() -> None:
 @with_server
 def list_pipelines(client: Client, **options: Any) -> None:
     """List the pipelines that the service has, each in its newest version."""
-    columns = ("NAME", "VERSION", "STORED", "DESCRIPTION")
-    show_list(client, ("v1", "pipelines"), columns, _row, whole=(), **options)
+    columns = ("NAME", "VERSION", "AGE", "DESCRIPTION")
+    show_list(client, ("v1", "pipelines"), columns, _row, flexible=("DESCRIPTION",), **options)
 
 
 def _row(stored: Item) -> tuple[display.Cell, ...]:
-    return stored["name"], str(stored["version"]), display.ago(stored["created_at"]), stored["description"]
+    return stored["name"], str(stored["version"]), display.age(stored["created_at"]), stored["description"]
 
 
 @pipelines.command()

@@ -33,7 +33,12 @@ def list_accounts(client: Client, as_json: bool) -> None:
     if as_json:
         display.show_json(page)
     else:
-        display.show_table(("NAME", "PROVIDER", "SLOTS", "STATE"), [_row(one) for one in page["items"]], whole=())
+        display.show_table(
+            ("NAME", "PROVIDER", "SLOTS", "STATE"),
+            [_row(one) for one in page["items"]],
+            flexible=("STATE",),
+            wrapped=True,
+        )
 
 
 def _row(account: Item) -> tuple[display.Cell, ...]:
@@ -55,7 +60,7 @@ def _configured(failure: Unreachable) -> Item:
     accounts = settings().accounts.values()
     if not accounts:
         raise failure
-    click.secho(f"{failure.message}; as configured here:", dim=True, err=True)
+    display.hint(f"{failure.message}; as configured here:")
     items = [{"name": one.name, "provider": one.provider, "slots": one.slots, "configured": True} for one in accounts]
     return {"items": items, "next": None}
 
@@ -77,7 +82,7 @@ def check(name: str | None, as_json: bool) -> None:
         display.show_json({"items": found, "next": None})
     else:
         rows = [(display.state(one["level"]), one["name"], one["provider"], one["detail"]) for one in found]
-        display.show_table(("", "NAME", "PROVIDER", "DETAIL"), rows, whole=())
+        display.show_table(("", "NAME", "PROVIDER", "DETAIL"), rows, flexible=("DETAIL",), wrapped=True)
     failed = [one["name"] for one in found if one["level"] == "fail"]
     if failed:
         raise Failure(f"not usable: {', '.join(failed)}")

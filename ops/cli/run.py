@@ -64,7 +64,7 @@ def run(
         display.show_json(opened)
     else:
         click.echo(opened["id"])
-        click.secho(f"Follow it: orchestrator runs watch {opened['id']}", dim=True, err=True)
+        display.hint(f"Follow it: orchestrator runs watch {opened['id']}")
 
 
 def _former(answer: Answer) -> str:

@@ -35,11 +35,12 @@ def list_runs(client: Client, labels: dict[str, str], search: str | None, **opti
     show_list(
         client,
         ("v1", "runs"),
-        ("ID", "STATE", "PIPELINE", "OPENED", "TOOK"),
+        ("ID", "STATE", "PIPELINE", "AGE", "TOOK"),
         _row,
         label=label,
         q=search,
         brief=brief,
+        flexible=("PIPELINE",),
         **options,
     )
 
@@ -47,7 +48,7 @@ def list_runs(client: Client, labels: dict[str, str], search: str | None, **opti
 def _row(run: Item) -> tuple[display.Cell, ...]:
     name = f"{run['pipeline']} v{run['version']}"
     took = display.lasted(run["created_at"], run.get("finished_at"))
-    return run["id"], display.state(run["state"]), name, display.ago(run["created_at"]), took
+    return run["id"], display.state(run["state"]), name, display.age(run["created_at"]), took
 
 
 @runs.command()
@@ -105,4 +106,4 @@ def _done(run: Item, as_json: bool) -> None:
     else:
         click.echo(f"Run {run['id']} is {run['state']}.")
         if run["state"] == "running":
-            click.secho(f"Follow it: orchestrator runs watch {run['id']}", dim=True, err=True)
+            display.hint(f"Follow it: orchestrator runs watch {run['id']}")

@@ -31,7 +31,9 @@ def show(run: Run) -> None:
         click.echo()
         several = fanned_out(run)
         rows = [(display.step_name(task, several), *_row(task)) for task in newest(run)]
-        display.show_table(("STEP", "ACTION", "ACCOUNT", "STATE", "TOOK", "OUTCOME"), rows, whole=())
+        display.show_table(
+            ("STEP", "ACTION", "ACCOUNT", "STATE", "TOOK", "OUTCOME"), rows, flexible=("OUTCOME",), wrapped=True
+        )
     if run.get("archive"):
         click.echo()
         for kept in run["archive"]:

@@ -32,7 +32,14 @@ def tasks() -> None:
 @with_server
 def list_tasks(client: Client, **options: Any) -> None:
     """List tasks, newest first."""
-    show_list(client, ("v1", "tasks"), ("ID", "STATE", "STEP", "ACTION", "ACCOUNT", "DETAIL"), _row, **options)
+    show_list(
+        client,
+        ("v1", "tasks"),
+        ("ID", "STATE", "STEP", "ACTION", "DETAIL"),
+        _row,
+        flexible=("DETAIL",),
+        **options,
+    )
 
 
 def _row(task: Item) -> tuple[display.Cell, ...]:
@@ -41,7 +48,6 @@ def _row(task: Item) -> tuple[display.Cell, ...]:
         display.state(task["state"]),
         display.step_name(task),
         task["action"],
-        display.account_of(task),
         display.said(task.get("error")) or task.get("waiting_for") or "",
     )
 
@@ -65,11 +71,13 @@ def history(client: Client, task_id: str, as_json: bool) -> None:
     if as_json:
         display.show_json(found)
         return
-    display.show_table(("AT", "FROM", "TO", "CAUSE"), [_arrow(one) for one in found["transitions"]], whole=())
+    display.show_table(
+        ("AT", "FROM", "TO", "CAUSE"), [_arrow(one) for one in found["transitions"]], flexible=("CAUSE",)
+    )
     if found["callbacks"]:
         click.echo()
         rows = [_delivery(one) for one in found["callbacks"]]
-        display.show_table(("AT", "ID", "VERDICT", "CAME BY", "REASON"), rows)
+        display.show_table(("AT", "ID", "VERDICT", "CAME BY", "REASON"), rows, flexible=("REASON",))
 
 
 def _arrow(entry: Item) -> tuple[display.Cell, ...]:
@@ -92,7 +100,7 @@ def retry(client: Client, task_id: str, as_json: bool) -> None:
         display.show_json(answer)
         return
     click.echo(f"Attempt {answer['attempt']} is task {answer['id']}.")
-    click.secho(f"Follow it: orchestrator runs watch {answer['run_id']}", dim=True, err=True)
+    display.hint(f"Follow it: orchestrator runs watch {answer['run_id']}")
 
 
 @tasks.command()

@@ -116,5 +116,5 @@ def test_the_cause_is_the_failed_step() -> None:
 
 
 def test_a_pipe_gets_whole_words(capsys: pytest.CaptureFixture[str]) -> None:
-    display.show_table(("ID", "DETAIL"), [("1", "w" * 300)], whole=())
+    display.show_table(("ID", "DETAIL"), [("1", "w" * 300)], flexible=("DETAIL",))
     assert capsys.readouterr().out == f"ID  DETAIL\n1   {'w' * 300}\n"
