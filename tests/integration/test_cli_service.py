@@ -130,3 +130,33 @@ def test_accounts_and_deliveries_are_listed(cli: Cli) -> None:
     assert items(cli("callbacks", "list", "--verdict", "parked", "--account", "acedata", "--json")) == []
     assert "There are none." in cli("callbacks", "list").stderr
     assert cli("callbacks", "show", "01a20090-11fc-77b3-88b7-83aa8a9477d3").exit_code == 2
+
+
+def test_a_database_is_migrated_once_and_found_in_order(
+    make_database: Callable[..., str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", make_database(empty=True))
+
+    def found(subject: str) -> str:
+        checks = json.loads(CliRunner().invoke(root, ["doctor", "--json"]).stdout)["checks"]
+        return str(next(one["level"] for one in checks if one["subject"] == subject))
+
+    assert (found("database"), found("schema")) == ("ok", "fail")
+    assert "applied 0001_" in CliRunner().invoke(root, ["migrate"]).stdout
+    assert CliRunner().invoke(root, ["migrate"]).stdout == "The schema is up to date.\n"
+    assert (found("schema"), found("clock")) == ("ok", "ok")
+
+
+@pytest.mark.parametrize(("url", "status"), [("postgresql://me:hush@127.0.0.1:9/x", 3), ("no database", 2), ("", 2)])
+def test_what_cannot_be_migrated_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, status: int
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    result = CliRunner().invoke(root, ["migrate"])
+
+    assert result.exit_code == status, result.output
+    assert result.stderr.startswith("error: ")
+    assert "hush" not in result.output

@@ -88,7 +88,6 @@ def test_a_crowd_is_cut_to_the_terminal_and_the_unfinished_stay() -> None:
 
     assert "keep[40]" in out.getvalue()
     assert "and 43 more" in out.getvalue()
-    assert max(len(line) for line in Console(width=60).render_str(out.getvalue()).plain.splitlines()) < 400
 
 
 @pytest.mark.parametrize(
