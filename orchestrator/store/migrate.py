@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import LiteralString, cast
 
 import psycopg
 
@@ -29,7 +28,7 @@ def migrate(url: str) -> list[str]:
             applied = {one[0] for one in connection.execute(_SQL["applied"])}
             missing = {name: text for name, text in files().items() if name not in applied}
             for name, text in missing.items():
-                connection.execute(cast("LiteralString", text))
+                connection.execute(text.encode())
                 connection.execute(_SQL["record"], {"name": name})
             return list(missing)
     except psycopg.OperationalError as error:
