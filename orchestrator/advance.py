@@ -23,13 +23,14 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What an advance has opened: submissions per account, and local acts."""
+    """What an advance has opened: submissions per account, and local acts. freed: accounts that have a slot again."""
 
     submissions: Counter[str] = field(default_factory=Counter)
     acts: int = 0
+    freed: frozenset[str] = frozenset()
 
     def __add__(self, other: Opened) -> Opened:
-        return Opened(self.submissions + other.submissions, self.acts + other.acts)
+        return Opened(self.submissions + other.submissions, self.acts + other.acts, self.freed | other.freed)
 
 
 def advance(services: Services, run_id: UUID) -> Opened:
@@ -44,22 +45,24 @@ def advance_locked(services: Services, connection: Connection, run: Run, known: 
     pipeline = services.pipeline(connection, run.pipeline, run.version)
     rows = {task.id: task for task in known}
     opened: list[Task] = []
+    freed: set[str] = set()
     while True:
         now = services.now()
         plan = decide(pipeline, run, rows.values(), now, services.expressions)
         new = _apply(services, connection, run, plan, now)
+        freed |= {account for account in (rows[task_id].account for task_id in plan.settle) if account}
         rows |= {task.id: task for task in new}
         opened += new
         # What was over as it was opened is taken notice of at once.
         if not any(task.final for task in new):
             break
-    return _count(opened)
+    return _count(opened, frozenset(freed))
 
 
 def nudge_for(services: Services, opened: Opened) -> None:
     """Tell the workers what there is to do."""
-    for account, ready in opened.submissions.items():
-        services.nudge.submit(account, ready)
+    for account in opened.submissions.keys() | opened.freed:
+        services.nudge.submit(account, max(opened.submissions[account], 1))
     for _ in range(opened.acts):
         services.nudge.act()
 
@@ -109,7 +112,7 @@ def _waits_for(kind: TaskKind) -> str:
     return "a slot and a worker" if kind is TaskKind.PROVIDER else "a worker"
 
 
-def _count(opened: Iterable[Task]) -> Opened:
+def _count(opened: Iterable[Task], freed: frozenset[str]) -> Opened:
     ready = [task for task in opened if task.state is TaskState.READY]
     submissions = Counter(task.account for task in ready if task.kind is TaskKind.PROVIDER and task.account)
-    return Opened(submissions, sum(1 for task in ready if task.kind is not TaskKind.PROVIDER))
+    return Opened(submissions, sum(1 for task in ready if task.kind is not TaskKind.PROVIDER), freed)

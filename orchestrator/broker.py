@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from queue import Empty, SimpleQueue
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
 from celery import Celery
+from kombu import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 
 from orchestrator.errors import BrokerUnavailable
@@ -28,7 +30,13 @@ TOGETHER = 16  # runs brought forward by one message at most, so that the worker
 _PAUSE = 0.005  # seconds after sending, in which what is to go together may come together
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
 
-Message = tuple[str, tuple[Any, ...]]  # a job's name and its arguments
+
+class Message(NamedTuple):
+    """A job's name, its arguments, and the seconds until it is to be done."""
+
+    job: str
+    arguments: tuple[Any, ...]
+    after: float = 0.0
 
 
 class Nudge(Protocol):
@@ -36,8 +44,8 @@ class Nudge(Protocol):
 
     def advance(self, run_id: UUID) -> None: ...
 
-    def submit(self, account: str, ready: int = 1) -> None:
-        """ready: how many tasks of the account wait to be submitted, as far as the caller knows."""
+    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
+        """ready: how many tasks wait to be submitted, as far as the caller knows. after: in so many seconds."""
 
     def look(self, account: str, task_ids: list[UUID]) -> None: ...
 
@@ -58,6 +66,7 @@ def make_app(url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
+        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
         task_default_queue="advance",
         task_publish_retry=False,
         worker_prefetch_multiplier=1,
@@ -66,6 +75,7 @@ def make_app(url: str) -> Celery:
         worker_send_task_events=False,
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
+        broker_connection_timeout=2,
         broker_connection_max_retries=None,
         broker_transport_options=_transport_options(url),
         timezone="UTC",
@@ -74,10 +84,16 @@ def make_app(url: str) -> Celery:
 
 
 def _transport_options(url: str) -> dict[str, Any]:
+    # One try to connect: who sends has no use for a later one, and a worker has a loop of its own.
+    once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+    if url.startswith(("amqp", "pyamqp")):
+        # Without confirmation a message that the broker drops, because its disk is full say, counts as sent.
+        return once | {"confirm_publish": True}
     if not url.startswith(("redis", "rediss", "valkey")):
-        return {}
+        return once
     # Longer than any job: a message is given to a second worker only when the first one has died.
-    return {"visibility_timeout": 1800, "socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
+    waits = {"visibility_timeout": 1800, "socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
+    return once | waits
 
 
 class Broker:
@@ -93,8 +109,8 @@ class Broker:
     def advance(self, run_id: UUID) -> None:
         self._put("advance", str(run_id))
 
-    def submit(self, account: str, ready: int = 1) -> None:
-        self._put("submit", account, ready)
+    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
+        self._put("submit", account, ready, after=after)
 
     def look(self, account: str, task_ids: list[UUID]) -> None:
         self._put("look", account, [str(task_id) for task_id in task_ids])
@@ -107,11 +123,11 @@ class Broker:
         try:
             with self.app.connection_for_write(connect_timeout=timeout) as connection:
                 connection.ensure_connection(max_retries=1, interval_start=0, interval_max=0, timeout=timeout)
-        except (OperationalError, KombuError, OSError) as error:
+        except self._absence as error:
             raise BrokerUnavailable(f"the broker is not reachable: {type(error).__name__}") from error
 
-    def _put(self, job: str, *arguments: Any) -> None:
-        self._outbox.put((job, arguments))
+    def _put(self, job: str, *arguments: Any, after: float = 0.0) -> None:
+        self._outbox.put(Message(job, arguments, after))
         if self._sender is None:
             with self._lock:
                 if self._sender is None:
@@ -120,33 +136,40 @@ class Broker:
 
     def _work(self) -> None:
         while True:
-            for job, arguments in together([self._outbox.get(), *_waiting(self._outbox)]):
-                self._send(job, arguments)
+            for message in together([self._outbox.get(), *_waiting(self._outbox)]):
+                self._send(message)
             time.sleep(_PAUSE)
 
-    def _send(self, job: str, arguments: tuple[Any, ...]) -> None:
+    def _send(self, message: Message) -> None:
         if time.monotonic() < self._silent_until:
             return
+        job, arguments, after = message
         try:
-            self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True)
-        except (OperationalError, KombuError, OSError) as error:
+            self.app.send_task(job, args=arguments, queue=ROUTES[job], countdown=after or None, ignore_result=True)
+        except self._absence as error:
             self._silent_until = time.monotonic() + _SILENCE
             log.warning("nudge lost", job=job, error=f"{type(error).__name__}: {error}")
         except Exception:  # the thread has to live: without it every nudge is lost
             log.exception("nudge lost", job=job)
 
+    @cached_property
+    def _absence(self) -> tuple[type[BaseException], ...]:
+        """What is raised when the broker is away, or full: each transport has errors of its own."""
+        connection = self.app.connection_for_write()
+        return (OperationalError, KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+
 
 def together(messages: Iterable[Message]) -> Iterator[Message]:
     """The same messages in fewer: runs to advance share one, each named once."""
     run_ids: dict[Any, None] = {}
-    for job, arguments in messages:
-        if job == "advance":
-            run_ids.update(dict.fromkeys(arguments))
+    for message in messages:
+        if message.job == "advance":
+            run_ids.update(dict.fromkeys(message.arguments))
         else:
-            yield job, arguments
+            yield message
     names = tuple(run_ids)
     for start in range(0, len(names), TOGETHER):
-        yield "advance", names[start : start + TOGETHER]
+        yield Message("advance", names[start : start + TOGETHER])
 
 
 def _waiting(outbox: SimpleQueue[Message]) -> Iterator[Message]:
@@ -164,7 +187,7 @@ class Silence:
     def advance(self, run_id: UUID) -> None:
         """Say nothing."""
 
-    def submit(self, account: str, ready: int = 1) -> None:
+    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
         """Say nothing."""
 
     def look(self, account: str, task_ids: list[UUID]) -> None:

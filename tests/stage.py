@@ -19,7 +19,6 @@ from ops.emulator.control import statistics
 from ops.emulator.options import Options
 from ops.emulator.server import Emulator, start
 from orchestrator import catalog
-from orchestrator.advance import advance
 from orchestrator.config import Account
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import TaskState
@@ -32,7 +31,7 @@ from orchestrator.services import Services
 from orchestrator.store import accounts, runs, tasks
 from orchestrator.store.callbacks import Taken
 from workers.act import act_ready
-from workers.jobs import submit_now
+from workers.jobs import advance_all
 from workers.look import look
 from workers.submit import submit_ready
 from workers.sweep import sweep
@@ -58,16 +57,21 @@ class Clock:
 class Nudges:
     """A broker whose messages are done when the test says so. ``lost``: every message is."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self.jobs: queue.SimpleQueue[Callable[[Services], object]] = queue.SimpleQueue()
         self.said: list[str] = []
         self.lost = False
+        self._clock = clock
+        self._later: list[tuple[datetime, str]] = []
 
     def advance(self, run_id: UUID) -> None:
-        self._put("advance", lambda services: submit_now(services, advance(services, run_id)))
+        self._put("advance", lambda services: advance_all(services, [run_id]))
 
-    def submit(self, account: str, after: float = 0.0) -> None:
-        self._put("submit", lambda services: submit_ready(services, account))
+    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
+        if after:
+            self._later.append((self._clock() + timedelta(seconds=after), account))
+        else:
+            self._put("submit", lambda services: submit_ready(services, account, ready))
 
     def look(self, account: str, task_ids: list[UUID]) -> None:
         self._put("look", lambda services: look(services, account, task_ids))
@@ -77,6 +81,13 @@ class Nudges:
 
     def ping(self, timeout: float) -> None:
         """Always there."""
+
+    def come_due(self) -> None:
+        """Those that were sent for later, once it is later."""
+        due = [entry for entry in self._later if entry[0] <= self._clock()]
+        self._later = [entry for entry in self._later if entry not in due]
+        for _, account in due:
+            self.submit(account)
 
     def _put(self, name: str, job: Callable[[Services], object]) -> None:
         self.said.append(name)
@@ -133,6 +144,7 @@ class Stage:
         """Push the clock, ours and the provider's."""
         self.clock.ahead += timedelta(seconds=seconds)
         self.emulator.state.scheduler.advance(seconds)
+        self.nudges.come_due()
 
     def sweep(self) -> None:
         """One pass of the safety net, and the work that follows."""
@@ -239,7 +251,8 @@ def stage(
     config: Mapping[str, Any],
 ) -> Iterator[Stage]:
     """Everything built up; and torn down again. account: fields of the one account."""
-    clock, nudges, app = Clock(), Nudges(), Flask("receiver")
+    clock, app = Clock(), Flask("receiver")
+    nudges = Nudges(clock)
     server = _Server("127.0.0.1", 0, app, _Silent)
     emulator = start(Options(**{"instant": True, "image_size": 256, **options}))
     one = Account(

@@ -33,9 +33,14 @@ class Lazily:
     def __call__(self) -> Services:
         with self._lock:
             if self._services is None:
-                self._services = self._make()
-                self._services.put_accounts()
-        return self._services
+                services = self._make()
+                try:
+                    services.put_accounts()
+                except BaseException:
+                    services.close()  # the next job tries again: without its accounts nothing is ever submitted
+                    raise
+                self._services = services
+            return self._services
 
 
 def register(app: Celery, services: Callable[[], Services]) -> None:
@@ -82,11 +87,11 @@ def advance_all(services: Services, run_ids: Iterable[UUID]) -> None:
 
 def submit_now(services: Services, opened: Opened) -> None:
     """Submit for one of the accounts in this very job, and let others do the rest."""
-    mine = next(iter(opened.submissions), None)
+    mine = next(iter([*opened.submissions, *opened.freed]), None)
     others = Counter({name: ready for name, ready in opened.submissions.items() if name != mine})
-    nudge_for(services, Opened(others, opened.acts))
+    nudge_for(services, Opened(others, opened.acts, opened.freed - {mine}))
     if mine:
-        submit_ready(services, mine, opened.submissions[mine])
+        submit_ready(services, mine, max(opened.submissions[mine], 1))
 
 
 def _survives_absence(name: str, function: Callable[..., None]) -> Callable[..., None]:

@@ -29,28 +29,35 @@ REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
 LEASE = 2.0  # times the answer's time-out: after that the worker is taken for dead
 STREAM = 600.0  # seconds that a stream may stay silent; 480 is the providers' usual time-out
 MOVED_ON = "moved on"  # evidence was quicker than the answer
+SHIFT = timedelta(minutes=10)  # of one job, so that its message is acknowledged long before the broker gives up on it
 FIRST_LOOK = 5.0  # seconds until the provider is first asked about a lost answer
 
 
 def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
-    """Submit tasks of an account until none is ready, or no slot is free. How many.
+    """Submit tasks of an account until none is ready, or no slot is free, or its rate allows no more. How many.
 
     Of several that are thought ``ready`` one is taken here, and another job is asked to take the others: with a slow
     provider they are soon many that share the work, with a quick one the first does it all.
     """
     account = services.config.account(account_name)
     lease = services.config.submit_timeout * LEASE
-    count = 0
-    while True:
+    count, over = 0, services.now() + SHIFT
+    while services.now() < over:
         with services.db.connection() as connection:
             task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
         if task is None:
-            return count
+            break
         if ready > 1:
             services.nudge.submit(account_name, ready - 1)
             ready = 1
         _submit(services, account, task)
         count += 1
+    if count and account.submits_per_second:
+        # Only who has submitted sees to the next one, so that these nudges do not multiply.
+        services.nudge.submit(account_name, after=1 / account.submits_per_second)
+    elif services.now() >= over:
+        services.nudge.submit(account_name)
+    return count
 
 
 def order_of(services: Services, account: Account, task: Task) -> Order:
