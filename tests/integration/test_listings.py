@@ -22,6 +22,8 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
         "list_callbacks", {"verdict": "parked", "account": "a", "external_id": "x", "task_id": ID}
     ),
 }  # fmt: skip
+# What is found by these is few, and is sorted afterwards; here with the word that its index' condition has.
+FEW = {"labels": "labels @>", "words": "words_of", "run_id": "run_id =", "external_id": "external_id ="}
 CASES = [(table, name) for table, (_, filters) in LISTS.items() for name in (None, *filters)]
 
 
@@ -33,12 +35,20 @@ def test_an_index_serves_each_filter(database_url: str, table: str, name: str | 
     if name:
         values[name] = filters[name]
     with psycopg.connect(database_url) as connection:
+        # The tables are empty, so the planner is told what it would see itself in full ones.
         connection.execute("SET enable_seqscan = off")
+        if name in FEW:
+            connection.execute(f"DROP INDEX {table}_newest")
+        else:
+            connection.execute("SET enable_sort = off")
+            connection.execute("SET enable_bitmapscan = off")
         found = connection.execute("EXPLAIN " + load(table)[query], values, prepare=False).fetchall()
-    plan = "\n".join(line for (line,) in found)
-    assert "Index" in plan
-    assert "Seq Scan" not in plan
-    assert name is None or "Index Cond" in plan, plan
+    plan = [line.strip() for (line,) in found]
+    if name in FEW:
+        assert any("Index Cond" in line and FEW[name] in line for line in plan), plan
+    else:
+        assert any("Index Scan" in line for line in plan), plan
+        assert not [line for line in plan if line.startswith(("Filter", "Sort Key"))], plan
 
 
 def test_any_length_of_input_can_be_searched(database_url: str) -> None:
