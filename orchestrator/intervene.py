@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from uuid import UUID
 
-from uuid_utils.compat import uuid7
-
 from orchestrator.advance import Opened, advance_locked, nudge_for
 from orchestrator.core.events import Event, Source, TaskError
+from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
 from orchestrator.errors import Conflict, InvalidInput
@@ -41,8 +41,9 @@ def retry_run(services: Services, run_id: UUID, step: str | None = None) -> Run:
         if step is not None and step not in pipeline.steps:
             allowed = f"allowed: {', '.join(pipeline.steps)}"
             raise InvalidInput(f"there is no step {step!r}; {allowed}", fields={"from": [allowed]})
-        steps = _failed_steps(known) | (pipeline.downstream(step) if step else frozenset())
-        opened = _reopen(services, connection, run, steps)
+        steps = pipeline.downstream(step) if step else frozenset()
+        redo = _failures(pipeline, known) + [task for task in known if task.step in steps]
+        opened = _reopen(services, connection, run, redo)
         run = runs.get_run(connection, run_id)
     nudge_for(services, opened)
     return run
@@ -54,12 +55,16 @@ def retry_task(services: Services, task_id: UUID) -> Run:
         run = runs.lock_run(connection, tasks.get_task(connection, task_id).run_id)
         known = tasks.load_tasks(connection, run.id)
         task = next(one for one in known if one.id == task_id)
+        item = [one for one in known if (one.step, one.item) == (task.step, task.item)]
         if task.state not in (TaskState.FAILED, TaskState.CANCELLED) or task.superseded:
             raise Conflict(f"the task is {'replaced' if task.superseded else task.state}; only a failed one is retried")
-        others = _failed_steps(one for one in known if (one.step, one.item) != (task.step, task.item))
+        if task != max(item, key=lambda one: one.attempt):
+            raise Conflict("the task is not the last attempt of its step")
+        failures = _failures(services.pipeline(connection, run.pipeline, run.version), known)
+        others = {one.step for one in failures if one.state is TaskState.FAILED and one not in item}
         if others:
             raise Conflict(f"other steps have failed too ({', '.join(sorted(others))}): retry the run")
-        opened = _reopen(services, connection, run, [task.step], task.item)
+        opened = _reopen(services, connection, run, item + [one for one in failures if one not in item])
         run = runs.get_run(connection, run.id)
     nudge_for(services, opened)
     return run
@@ -141,24 +146,45 @@ def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken
     if adopter:
         # The task takes the evidence, not the job's name: it may have one already.
         events = tuple(Event(e.kind, None, e.progress, e.result, e.error) for e in events)
-    body = bytes(kept["body"]) + b"\n#" + uuid7().bytes  # another key than the first delivery's
-    taken = take_events(services, account, scope, events, body=body, source=Source.PERSON)
+    # Taken again under its own id, a delivery is judged anew unless it has found its task; adopted, it is another one.
+    taken = take_events(
+        services,
+        account,
+        scope,
+        events,
+        body=bytes(kept["body"]),
+        source=Source.PERSON,
+        callback_id=callback_id if adopter in (None, kept["scope"]) else None,
+    )
     if taken.verdict is not Verdict.DUPLICATE:
         with services.db.connection() as connection:
             callbacks.judge(connection, callback_id, taken.verdict, reason=taken.reason, task_id=taken.task_id)
     return taken
 
 
-def _failed_steps(known: Iterable[Task]) -> set[str]:
-    return {task.step for task in known if task.state is TaskState.FAILED and not task.superseded}
+def _failures(pipeline: Pipeline, known: Iterable[Task]) -> list[Task]:
+    """Every attempt of what ended the run: of the items whose last attempt failed, and nothing tolerates or replaces
+    that, or was cancelled with the run. What has succeeded is paid for and kept."""
+    items: dict[tuple[str, int], list[Task]] = defaultdict(list)
+    for task in sorted(known, key=lambda one: one.attempt):
+        if not task.superseded:
+            items[task.step, task.item].append(task)
+    return [task for attempts in items.values() if _fatal(pipeline, attempts[-1]) for task in attempts]
 
 
-def _reopen(
-    services: Services, connection: Connection, run: Run, steps: Iterable[str], item: int | None = None
-) -> Opened:
-    """Set the run going again without the finished tasks of these steps, and open what follows."""
+def _fatal(pipeline: Pipeline, last: Task) -> bool:
+    step = pipeline.steps.get(last.step)
+    tolerated = step is None or bool(step.otherwise) or step.on_failure == "continue"
+    return last.state is TaskState.CANCELLED or (last.state is TaskState.FAILED and not tolerated)
+
+
+def _reopen(services: Services, connection: Connection, run: Run, redo: Iterable[Task]) -> Opened:
+    """Set the run going again without these tasks, and open what follows. What is under way is not paid for twice."""
+    under_way = sorted({task.step for task in redo if not task.final})
+    if under_way:
+        raise Conflict(f"{', '.join(under_way)}: still under way; wait for it, or cancel the run")
     reopened = runs.reopen_run(connection, run.id)
     if reopened is None:
         raise Conflict(f"the run is {run.state}; only a failed or cancelled one is retried")
-    tasks.supersede(connection, run.id, steps, item)
+    tasks.supersede(connection, [task.id for task in redo])
     return advance_locked(services, connection, reopened, tasks.load_tasks(connection, run.id))

@@ -98,17 +98,51 @@ def record_submitted(connection: Connection, task_id: UUID, external_id: str, *,
 
 
 def refuse_submission(
-    connection: Connection, task_id: UUID, error: TaskError, *, retry_at: datetime | None, now: datetime
+    connection: Connection,
+    task_id: UUID,
+    error: TaskError,
+    *,
+    retry_at: datetime | None,
+    now: datetime,
+    submission: int | None = None,
 ) -> TaskState | None:
-    """The state it led to; None when the task had moved on already."""
+    """The state it led to; None when the task had moved on already.
+
+    submission: which of the task's submissions this is said of (``Task.submissions``); None: the last.
+    """
     state = value(
-        connection, _SQL["refuse_submission"], task_id=task_id, error=json(error.as_json()), retry_at=retry_at, now=now
+        connection,
+        _SQL["refuse_submission"],
+        task_id=task_id,
+        submission=submission,
+        error=json(error.as_json()),
+        retry_at=retry_at,
+        now=now,
     )
     return TaskState(state) if state else None
 
 
-def doubt_submission(connection: Connection, task_id: UUID, reason: str, *, wake_at: datetime, now: datetime) -> bool:
-    return bool(value(connection, _SQL["doubt_submission"], task_id=task_id, reason=reason, wake_at=wake_at, now=now))
+def doubt_submission(
+    connection: Connection,
+    task_id: UUID,
+    reason: str,
+    *,
+    wake_at: datetime,
+    now: datetime,
+    submission: int | None = None,
+) -> bool:
+    """submission: which of the task's submissions this is said of; None: the last."""
+    return bool(
+        value(
+            connection,
+            _SQL["doubt_submission"],
+            task_id=task_id,
+            submission=submission,
+            reason=reason,
+            wake_at=wake_at,
+            now=now,
+        )
+    )
 
 
 def claim_act(connection: Connection, *, lease: float, now: datetime) -> Task | None:
@@ -191,8 +225,8 @@ def unsettled_runs(connection: Connection, *, before: datetime, limit: int) -> l
     return [one["run_id"] for one in rows(connection, _SQL["unsettled_runs"], before=before, limit=limit)]
 
 
-def supersede(connection: Connection, run_id: UUID, steps: Iterable[str], item: int | None = None) -> int:
-    return execute(connection, _SQL["supersede"], run_id=run_id, steps=list(steps), item=item)
+def supersede(connection: Connection, task_ids: Collection[UUID]) -> int:
+    return execute(connection, _SQL["supersede"], task_ids=list(task_ids))
 
 
 def history(connection: Connection, task_id: UUID) -> list[Row]:

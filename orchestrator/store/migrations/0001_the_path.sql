@@ -123,7 +123,7 @@ CREATE TABLE callbacks (
     events jsonb NOT NULL DEFAULT '[]',
     copies integer NOT NULL DEFAULT 1,
     received_at timestamptz NOT NULL,
-    UNIQUE (scope, digest)
+    UNIQUE (scope, digest, account)
 );
 CREATE INDEX callbacks_newest ON callbacks (received_at DESC, id DESC);
 CREATE INDEX callbacks_noteworthy ON callbacks (verdict, received_at DESC, id DESC)
@@ -158,22 +158,70 @@ CREATE TABLE objects (
 CREATE INDEX objects_by_run ON objects (run_id);
 CREATE INDEX objects_by_hash ON objects (sha256);
 
--- One task's end or next state, with its history line and, at the end, its slot given back. The caller has checked
--- that the arrow exists and holds the row's lock.
+-- The functions below take locks in one order, so that they never wait for one another in a circle: the jobs' advisory
+-- locks, the run, the account, tasks by their id, slots (docs/adr/0003-lock-order.md).
+
+-- Whoever speaks of a job takes its lock first: an id may be known to nobody yet, and then there is no row to lock.
+CREATE FUNCTION lock_jobs(p_account text, p_external_ids text[]) RETURNS void LANGUAGE sql AS $$
+    SELECT pg_advisory_xact_lock(key)
+    FROM (SELECT DISTINCT hashtextextended(p_account || '/' || name, 0) AS key
+          FROM unnest(p_external_ids) name WHERE name IS NOT NULL ORDER BY key) keys;
+$$;
+
+-- One task's end, with its history line; its slot is given back. The caller has checked that the arrow exists, holds
+-- the row's lock, and has put into p_task what is known of the job. Returns the row as it is now.
 CREATE FUNCTION end_task(
     p_task tasks, p_state task_state, p_result jsonb, p_error jsonb, p_cause text, p_now timestamptz
-) RETURNS void LANGUAGE sql AS $$
-    UPDATE tasks
-    SET state = p_state, result = coalesce(p_result, result), error = p_error, waiting_for = NULL, wake_at = NULL,
-        progress = CASE WHEN p_state = 'succeeded' THEN 100 ELSE progress END, finished_at = p_now
-    WHERE id = p_task.id;
+) RETURNS tasks LANGUAGE sql AS $$
     UPDATE slots SET task_id = NULL WHERE task_id = p_task.id;
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
     VALUES (p_task.id, p_task.state, p_state, p_cause, p_now);
+    UPDATE tasks
+    SET state = p_state, result = p_result, error = p_error, waiting_for = NULL, wake_at = NULL,
+        external_id = p_task.external_id, finished_at = p_now,
+        progress = CASE WHEN p_state = 'succeeded' THEN 100 ELSE p_task.progress END
+    WHERE id = p_task.id RETURNING *;
 $$;
 
--- Merge one event into its locked task: progress only rises, a terminal state is taken once. Returns the verdict,
--- and in p_task the row as it is now.
+-- A place for a job that the provider has although its place was given back: a free one, else one above the limit,
+-- which nobody claims when it is free again.
+CREATE FUNCTION retake_slot(p_account text, p_task uuid) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    LOOP
+        UPDATE slots SET task_id = p_task
+        WHERE account = p_account AND number = (
+            SELECT number FROM slots WHERE account = p_account AND task_id IS NULL
+            ORDER BY number LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED);
+        EXIT WHEN FOUND;
+        INSERT INTO slots (account, number)
+        SELECT p_account, coalesce(max(number), 0) + 1 FROM slots WHERE account = p_account
+        ON CONFLICT DO NOTHING;
+    END LOOP;
+END $$;
+
+-- The provider has the job: the locked task waits for it, in a slot, whatever was believed before. The caller has put
+-- into p_task what is known of the job. Returns the row as it is now.
+CREATE FUNCTION wait_on(p_task tasks, p_cause text, p_now timestamptz) RETURNS tasks LANGUAGE plpgsql AS $$
+BEGIN
+    IF p_task.state <> 'waiting' THEN
+        INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+        VALUES (p_task.id, p_task.state, 'waiting', p_cause, p_now);
+    END IF;
+    IF p_task.state = 'ready' THEN
+        PERFORM retake_slot(p_task.account, p_task.id);
+    END IF;
+    UPDATE tasks
+    SET state = 'waiting', waiting_for = 'provider', looks = 0, external_id = p_task.external_id,
+        progress = p_task.progress, result = p_task.result, quiet = p_task.quiet,
+        wake_at = p_now + make_interval(secs => least(p_task.quiet, timeout)),
+        -- The time-out counts from the last sign of life; what was waited for before, a slot say, is not the job's fault.
+        deadline_at = greatest(deadline_at, p_now + make_interval(secs => timeout))
+    WHERE id = p_task.id RETURNING * INTO p_task;
+    RETURN p_task;
+END $$;
+
+-- Merge one event into its locked task: progress only rises, a terminal state is taken once, the job's id is learnt
+-- from whatever names it. Returns the verdict, and in p_task the row as it is now.
 CREATE FUNCTION merge_event(
     INOUT p_task tasks, p_event jsonb, p_source text, p_now timestamptz, OUT verdict verdict, OUT reason text
 ) LANGUAGE plpgsql AS $$
@@ -181,50 +229,47 @@ DECLARE
     v_kind text := p_event ->> 'kind';
     v_external text := p_event ->> 'external_id';
     v_progress smallint := coalesce((p_event ->> 'progress')::smallint, 0);
+    v_result jsonb := nullif(p_event -> 'result', 'null');
     v_terminal boolean := v_kind IN ('succeeded', 'failed');
+    v_news boolean := v_progress > p_task.progress OR p_task.external_id IS NULL AND v_external IS NOT NULL;
 BEGIN
-    IF p_task.external_id IS NOT NULL AND v_external IS NOT NULL AND p_task.external_id <> v_external THEN
-        verdict := 'parked';
+    verdict := 'parked';
+    IF p_task.external_id <> v_external THEN
         reason := 'it names another job than the one this task waits for';
-    ELSIF p_task.external_id IS NULL AND EXISTS (
-        SELECT FROM tasks WHERE account = p_task.account AND external_id = v_external AND id <> p_task.id
-    ) THEN
-        verdict := 'parked';
-        reason := 'it names the job of another task';
-    ELSIF p_task.finished_at IS NOT NULL THEN
-        verdict := CASE WHEN NOT v_terminal THEN 'stale' WHEN v_kind = p_task.state::text THEN 'duplicate'
-                        ELSE 'late' END;
-        reason := 'the task is ' || p_task.state || ' already';
+        RETURN;
     ELSIF p_task.submissions = 0 THEN
-        verdict := 'parked';
         reason := 'the task was never submitted';
-    ELSIF v_terminal THEN
-        PERFORM end_task(p_task, v_kind::task_state, p_event -> 'result', nullif(p_event -> 'error', 'null'),
-                         p_source, p_now);
-        UPDATE tasks SET external_id = coalesce(external_id, v_external) WHERE id = p_task.id RETURNING * INTO p_task;
-        verdict := 'accepted';
-    ELSIF p_task.state <> 'waiting' OR v_progress > p_task.progress THEN
-        IF p_task.state <> 'waiting' THEN
-            INSERT INTO transitions (task_id, from_state, to_state, cause, at)
-            VALUES (p_task.id, p_task.state, 'waiting', p_source, p_now);
-        END IF;
-        UPDATE tasks
-        SET state = 'waiting', waiting_for = 'provider', progress = greatest(progress, v_progress), looks = 0,
-            external_id = coalesce(external_id, v_external),
-            result = coalesce(nullif(p_event -> 'result', 'null'), result),
-            wake_at = p_now + make_interval(secs => least(quiet, timeout)),
-            -- A job that makes progress is alive: its time-out counts from its last sign of life.
-            deadline_at = greatest(deadline_at, p_now + make_interval(secs => timeout))
-        WHERE id = p_task.id RETURNING * INTO p_task;
-        verdict := 'accepted';
-    ELSE
-        verdict := 'stale';
+        RETURN;
+    ELSIF p_task.external_id IS NULL AND EXISTS (
+        SELECT FROM tasks WHERE account = p_task.account AND external_id = v_external AND id <> p_task.id) THEN
+        reason := 'it names the job of another task';
+        RETURN;
+    END IF;
+    verdict := CASE WHEN p_task.finished_at IS NULL
+                    THEN CASE WHEN v_terminal OR v_news OR p_task.state <> 'waiting' THEN 'accepted' ELSE 'stale' END
+                    WHEN NOT v_terminal THEN 'stale'
+                    WHEN v_kind = p_task.state::text THEN 'duplicate' ELSE 'late' END;
+    reason := CASE WHEN p_task.finished_at IS NOT NULL THEN 'the task is ' || p_task.state || ' already' END;
+    IF verdict <> 'late' AND p_task.state <> 'cancelled' THEN
+        p_task.external_id := coalesce(p_task.external_id, v_external);
+        p_task.progress := greatest(p_task.progress, v_progress);
+    END IF;
+    IF verdict = 'accepted' AND v_terminal THEN
+        SELECT * INTO p_task
+        FROM end_task(p_task, v_kind::task_state, v_result, nullif(p_event -> 'error', 'null'), p_source, p_now);
+    ELSIF verdict = 'accepted' THEN
+        p_task.result := coalesce(v_result, p_task.result);
+        SELECT * INTO p_task FROM wait_on(p_task, p_source, p_now);
+    ELSIF v_news THEN
+        -- What is no contradiction is learnt even of a job that is over: so the order of its deliveries is nothing.
+        UPDATE tasks SET external_id = p_task.external_id, progress = p_task.progress WHERE id = p_task.id;
     END IF;
 END $$;
 
 -- Take one delivery: correlate, merge, record, in one call and one transaction. A duplicate stops at its key.
 -- p_task is the task that the URL's token speaks for; without it the external id decides. p_keep: evidence that
--- changes nothing is not stored (polls).
+-- changes nothing is not stored (polls). A delivery that is kept may be taken again, under its own p_id, until it has
+-- found its task.
 CREATE FUNCTION receive(
     p_id uuid, p_account text, p_task uuid, p_source text, p_content_type text, p_digest bytea, p_body bytea,
     p_events jsonb, p_keep boolean, p_now timestamptz,
@@ -234,38 +279,39 @@ DECLARE
     v_task tasks;
     v_event jsonb;
     v_merged record;
-    v_external text;
+    v_names text[] := ARRAY (SELECT e ->> 'external_id' FROM jsonb_array_elements(p_events) e);
+    v_name text := (SELECT name FROM unnest(v_names) name WHERE name IS NOT NULL LIMIT 1);
     v_scope uuid := coalesce(p_task, '00000000-0000-0000-0000-000000000000');
     v_known verdict;
     v_order verdict[] := ARRAY ['accepted', 'late', 'parked', 'stale', 'duplicate'];
 BEGIN
     ended_runs := '{}';
+    PERFORM lock_jobs(p_account, v_names);
     IF p_task IS NOT NULL THEN
-        SELECT * INTO v_task FROM tasks t WHERE t.id = p_task AND t.account = p_account FOR UPDATE;
+        SELECT * INTO v_task FROM tasks t WHERE t.id = p_task AND t.account = p_account FOR NO KEY UPDATE;
     ELSE
-        -- A job's id may be known to nobody yet: whoever records it takes the same lock, so neither misses the other.
-        PERFORM pg_advisory_xact_lock(hashtextextended(p_account || '/' || (e ->> 'external_id'), 0))
-        FROM (SELECT e FROM jsonb_array_elements(p_events) e ORDER BY e ->> 'external_id') ordered
-        WHERE e ->> 'external_id' IS NOT NULL;
+        PERFORM FROM tasks t WHERE t.account = p_account AND t.external_id = ANY (v_names)
+        ORDER BY t.id FOR NO KEY UPDATE;
+        -- A delivery with one job that nobody knows yet stays parked until somebody does.
+        v_order := ARRAY ['parked', 'accepted', 'late', 'stale', 'duplicate'];
     END IF;
-    SELECT c.verdict, c.task_id INTO v_known, task_id FROM callbacks c WHERE c.scope = v_scope AND c.digest = p_digest;
-    IF FOUND AND v_known <> 'parked' THEN
-        UPDATE callbacks c SET copies = copies + 1 WHERE c.scope = v_scope AND c.digest = p_digest;
+    SELECT c.verdict INTO v_known FROM callbacks c
+    WHERE c.scope = v_scope AND c.digest = p_digest AND c.account = p_account;
+    IF FOUND AND v_known NOT IN ('parked', 'rejected') THEN
+        UPDATE callbacks c SET copies = copies + (c.id <> p_id)::integer
+        WHERE c.scope = v_scope AND c.digest = p_digest AND c.account = p_account RETURNING c.task_id INTO task_id;
         verdict := 'duplicate';
         RETURN;
     END IF;
-    FOR v_event IN SELECT e FROM jsonb_array_elements(p_events) WITH ORDINALITY x(e, n)
-                   ORDER BY CASE WHEN p_task IS NULL THEN e ->> 'external_id' END, n LOOP
-        v_external := coalesce(v_external, v_event ->> 'external_id');
+    FOR v_event IN SELECT e FROM jsonb_array_elements(p_events) WITH ORDINALITY x(e, n) ORDER BY n LOOP
         IF p_task IS NULL THEN
             SELECT * INTO v_task FROM tasks t
-            WHERE t.account = p_account AND t.external_id = v_event ->> 'external_id' FOR UPDATE;
+            WHERE t.account = p_account AND t.external_id = v_event ->> 'external_id';
         END IF;
         IF v_task.id IS NULL THEN
-            IF verdict IS NULL OR array_position(v_order, verdict) > 3 THEN
-                verdict := 'parked';
-                reason := 'no task of ours has this job (yet)';
-            END IF;
+            v_name := CASE WHEN verdict = 'parked' THEN v_name ELSE v_event ->> 'external_id' END;
+            verdict := 'parked';
+            reason := 'no task of ours has this job (yet)';
             CONTINUE;
         END IF;
         task_id := v_task.id;
@@ -279,19 +325,22 @@ BEGIN
             ended_runs := ended_runs || v_task.run_id;
         END IF;
     END LOOP;
+    verdict := coalesce(verdict, 'stale');
     IF p_keep OR verdict IN ('accepted', 'late') THEN
         INSERT INTO callbacks AS c (id, account, scope, task_id, external_id, source, verdict, reason, content_type,
                                     digest, size, body, events, received_at)
-        VALUES (p_id, p_account, v_scope, receive.task_id, v_external, p_source, receive.verdict, receive.reason,
+        VALUES (p_id, p_account, v_scope, receive.task_id, v_name, p_source, receive.verdict, receive.reason,
                 p_content_type, p_digest, octet_length(p_body), p_body, p_events, p_now)
-        ON CONFLICT (scope, digest) DO UPDATE
-        SET copies = c.copies + 1, verdict = EXCLUDED.verdict, reason = EXCLUDED.reason, task_id = EXCLUDED.task_id;
+        ON CONFLICT (scope, digest, account) DO UPDATE
+        SET copies = c.copies + (c.id <> p_id)::integer, verdict = EXCLUDED.verdict, reason = EXCLUDED.reason,
+            task_id = EXCLUDED.task_id, external_id = EXCLUDED.external_id, events = EXCLUDED.events,
+            body = EXCLUDED.body;
     END IF;
 END $$;
 
 -- Take the next ready task of an account together with a slot, if the account's pause and rate allow it.
 -- Returns no row when there is nothing to do; otherwise the task, now submitting. A task that was sent back to ready
--- while its run ended is cancelled instead: nothing is paid for a run that is over.
+-- while its run ended is cancelled instead: nothing is paid for a run that is over. Nobody waits here for anybody.
 CREATE FUNCTION claim_submission(p_account text, p_lease interval, p_now timestamptz) RETURNS SETOF tasks
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -300,32 +349,35 @@ DECLARE
     v_task tasks;
 BEGIN
     SELECT * INTO v_account FROM accounts WHERE name = p_account;
-    IF NOT FOUND OR v_account.paused_until > p_now OR v_account.next_submit_at > p_now THEN
+    IF v_account.submits_per_second IS NOT NULL THEN
+        SELECT * INTO v_account FROM accounts WHERE name = p_account FOR NO KEY UPDATE SKIP LOCKED;
+    END IF;
+    IF v_account.name IS NULL OR v_account.paused_until > p_now OR v_account.next_submit_at > p_now THEN
         RETURN;
     END IF;
     LOOP
         SELECT * INTO v_task FROM tasks
         WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
-        ORDER BY priority DESC, wake_at LIMIT 1 FOR UPDATE SKIP LOCKED;
+        ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN;
         END IF;
         EXIT WHEN EXISTS (SELECT FROM runs WHERE id = v_task.run_id AND finished_at IS NULL);
         PERFORM end_task(v_task, 'cancelled', NULL, NULL, 'the run is over', p_now);
     END LOOP;
-    SELECT number INTO v_slot FROM slots WHERE account = p_account AND slots.task_id IS NULL
-    LIMIT 1 FOR UPDATE SKIP LOCKED;
+    -- The number alone is not enough when the limit was lowered, or a job came back that had given its place away.
+    SELECT number INTO v_slot FROM slots
+    WHERE account = p_account AND task_id IS NULL AND number <= v_account.slots
+      AND v_account.slots > (SELECT count(held.task_id) FROM slots held WHERE held.account = p_account)
+    LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    UPDATE slots SET task_id = v_task.id WHERE account = p_account AND number = v_slot;
     IF v_account.submits_per_second IS NOT NULL THEN
         UPDATE accounts SET next_submit_at = p_now + make_interval(secs => 1 / submits_per_second)
-        WHERE name = p_account AND next_submit_at <= p_now;
-        IF NOT FOUND THEN
-            RETURN;
-        END IF;
+        WHERE name = p_account;
     END IF;
-    UPDATE slots SET task_id = v_task.id WHERE account = p_account AND number = v_slot;
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
     VALUES (v_task.id, 'ready', 'submitting', 'submit', p_now);
     RETURN QUERY
@@ -337,36 +389,43 @@ BEGIN
 END $$;
 
 -- The provider has the job. The id is kept even if a callback was quicker; true when a parked callback waits for it.
+-- A task that was already sent back to ready waits after all: its job exists.
 CREATE FUNCTION record_submitted(p_task uuid, p_external text, p_quiet double precision, p_now timestamptz) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
-    v_account text;
+    v_task tasks;
 BEGIN
-    SELECT account INTO v_account FROM tasks WHERE id = p_task;
-    PERFORM pg_advisory_xact_lock(hashtextextended(v_account || '/' || p_external, 0));
-    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
-    SELECT id, state, 'waiting', 'accepted', p_now FROM tasks
-    WHERE id = p_task AND state IN ('submitting', 'uncertain') FOR UPDATE;
-    UPDATE tasks
-    SET state = 'waiting', waiting_for = 'provider', looks = 0,
-        wake_at = p_now + make_interval(secs => least(p_quiet, timeout)),
-        -- The time-out counts from here: what was waited for before, a slot say, is not the job's fault.
-        deadline_at = greatest(deadline_at, p_now + make_interval(secs => timeout))
-    WHERE id = p_task AND state IN ('submitting', 'uncertain');
-    UPDATE tasks SET external_id = coalesce(external_id, p_external), quiet = p_quiet
-    WHERE id = p_task
-      AND NOT EXISTS (SELECT FROM tasks WHERE account = v_account AND external_id = p_external AND id <> p_task);
+    PERFORM lock_jobs(account, ARRAY [p_external]) FROM tasks WHERE id = p_task;
+    SELECT * INTO v_task FROM tasks WHERE id = p_task FOR NO KEY UPDATE;
+    v_task.quiet := p_quiet;
+    IF v_task.external_id IS NULL
+       AND NOT EXISTS (SELECT FROM tasks WHERE account = v_task.account AND external_id = p_external) THEN
+        v_task.external_id := p_external;
+    END IF;
+    IF v_task.state IN ('submitting', 'uncertain') OR v_task.state = 'ready' AND v_task.submissions > 0 THEN
+        PERFORM wait_on(v_task, 'accepted', p_now);
+    ELSE
+        UPDATE tasks
+        SET external_id = v_task.external_id, quiet = p_quiet,
+            wake_at = CASE state WHEN 'waiting' THEN least(wake_at, p_now + make_interval(secs => p_quiet))
+                                 ELSE wake_at END
+        WHERE id = p_task;
+    END IF;
     RETURN EXISTS (SELECT FROM callbacks
-                   WHERE account = v_account AND external_id = p_external AND verdict = 'parked');
+                   WHERE account = v_task.account AND external_id = p_external AND verdict = 'parked');
 END $$;
 
 -- The provider is known not to have taken the job. Returns the state it leads to, null if the task had moved on.
-CREATE FUNCTION refuse_submission(p_task uuid, p_error jsonb, p_retry_at timestamptz, p_now timestamptz)
-RETURNS task_state LANGUAGE plpgsql AS $$
+-- p_submission: which of the task's submissions was refused; what is said of a former one changes nothing.
+CREATE FUNCTION refuse_submission(
+    p_task uuid, p_submission integer, p_error jsonb, p_retry_at timestamptz, p_now timestamptz
+) RETURNS task_state LANGUAGE plpgsql AS $$
 DECLARE
     v_task tasks;
 BEGIN
-    SELECT * INTO v_task FROM tasks WHERE id = p_task AND state IN ('submitting', 'uncertain') FOR UPDATE;
+    SELECT * INTO v_task FROM tasks
+    WHERE id = p_task AND state IN ('submitting', 'uncertain') AND submissions = coalesce(p_submission, submissions)
+    FOR NO KEY UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;

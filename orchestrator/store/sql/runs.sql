@@ -12,7 +12,7 @@ SELECT * FROM runs WHERE idempotency_key = %(key)s;
 
 -- name: lock_run
 -- One run, locked: whoever advances it holds this.
-SELECT * FROM runs WHERE id = %(run_id)s FOR UPDATE;
+SELECT * FROM runs WHERE id = %(run_id)s FOR NO KEY UPDATE;
 
 -- name: get_run
 -- One run.

@@ -42,16 +42,23 @@ SELECT * FROM opened;
 
 -- name: settle_tasks
 -- The run has taken notice of the end of these tasks.
-UPDATE tasks SET settled = true WHERE id = ANY(%(task_ids)s) AND NOT settled;
+WITH locked AS (
+    SELECT id FROM tasks WHERE id = ANY(%(task_ids)s) AND NOT settled ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE tasks SET settled = true FROM locked WHERE tasks.id = locked.id;
 
 -- name: cancel_unsent
 -- The run is over: what nobody has begun to pay for is cancelled. What the provider has is followed to its end.
-WITH ended AS (
-    UPDATE tasks SET state = 'cancelled', finished_at = %(now)s, wake_at = NULL, waiting_for = NULL, settled = true
+WITH locked AS (
+    SELECT id, state FROM tasks
     WHERE run_id = %(run_id)s AND (state = 'ready' OR kind = 'choose' AND state = 'waiting')
-    RETURNING id
+    ORDER BY id FOR NO KEY UPDATE
+), ended AS (
+    UPDATE tasks SET state = 'cancelled', finished_at = %(now)s, wake_at = NULL, waiting_for = NULL, settled = true
+    FROM locked WHERE tasks.id = locked.id
 )
-INSERT INTO transitions (task_id, to_state, cause, at) SELECT id, 'cancelled', %(cause)s, %(now)s FROM ended;
+INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+SELECT id, state, 'cancelled', %(cause)s, %(now)s FROM locked;
 
 -- name: claim_submission
 -- ready -> submitting, with a slot.
@@ -63,13 +70,14 @@ SELECT record_submitted(%(task_id)s, %(external_id)s, %(quiet)s, %(now)s);
 
 -- name: refuse_submission
 -- submitting | uncertain -> ready, or -> failed when there is no further try (retry_at null, or past the deadline).
-SELECT refuse_submission(%(task_id)s, %(error)s, %(retry_at)s, %(now)s);
+SELECT refuse_submission(%(task_id)s, %(submission)s, %(error)s, %(retry_at)s, %(now)s);
 
 -- name: doubt_submission
 -- submitting -> uncertain: the request went out and nobody knows whether it arrived.
 WITH moved AS (
     UPDATE tasks SET state = 'uncertain', waiting_for = %(reason)s, wake_at = %(wake_at)s, looks = 0
-    WHERE id = %(task_id)s AND state = 'submitting' RETURNING id
+    WHERE id = %(task_id)s AND state = 'submitting' AND submissions = coalesce(%(submission)s, submissions)
+    RETURNING id
 ), noted AS (
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
     SELECT id, 'submitting', 'uncertain', %(reason)s, %(now)s FROM moved
@@ -81,7 +89,7 @@ SELECT count(*) FROM moved;
 WITH next AS (
     SELECT id FROM tasks
     WHERE state = 'ready' AND kind <> 'provider' AND wake_at <= %(now)s
-    ORDER BY urgent_at, wake_at LIMIT 1 FOR UPDATE SKIP LOCKED
+    ORDER BY urgent_at, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE tasks
     SET state = 'working', waiting_for = 'a worker', submitted_at = %(now)s, submissions = submissions + 1,
@@ -97,43 +105,58 @@ SELECT * FROM moved;
 -- name: finish_task
 -- To a terminal state from one of the given states; gives the slot back. True if it was this call that did it.
 WITH locked AS (
-    SELECT t FROM tasks t WHERE t.id = %(task_id)s AND t.state = ANY(%(from_states)s::task_state[]) FOR UPDATE
+    SELECT t FROM tasks t WHERE t.id = %(task_id)s AND t.state = ANY(%(from_states)s::task_state[])
+    FOR NO KEY UPDATE
 ), ended AS MATERIALIZED (
     SELECT end_task(t, %(state)s::task_state, %(result)s, %(error)s, %(cause)s, %(now)s) FROM locked
 )
 SELECT count(*) > 0 FROM ended;
 
 -- name: ask_person
--- working -> waiting: a person chooses until the deadline.
-WITH moved AS (
+-- working -> waiting: a person chooses until the deadline; nobody is asked for a run that is over.
+WITH run AS (
+    SELECT finished_at IS NOT NULL AS over FROM runs
+    WHERE id = (SELECT run_id FROM tasks WHERE id = %(task_id)s) FOR SHARE
+), moved AS (
     UPDATE tasks
-    SET state = 'waiting', waiting_for = 'a person''s choice',
-        deadline_at = %(now)s + make_interval(secs => timeout), wake_at = %(now)s + make_interval(secs => timeout)
-    WHERE id = %(task_id)s AND state = 'working' RETURNING id
+    SET state = CASE WHEN over THEN 'cancelled' ELSE 'waiting' END::task_state,
+        waiting_for = CASE WHEN NOT over THEN 'a person''s choice' END,
+        finished_at = CASE WHEN over THEN %(now)s::timestamptz END,
+        deadline_at = %(now)s + make_interval(secs => timeout),
+        wake_at = CASE WHEN NOT over THEN %(now)s + make_interval(secs => timeout) END
+    FROM run WHERE tasks.id = %(task_id)s AND state = 'working' RETURNING id, state
 ), noted AS (
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
-    SELECT id, 'working', 'waiting', 'ask', %(now)s FROM moved
+    SELECT id, 'working', state, 'ask', %(now)s FROM moved
 )
-SELECT count(*) FROM moved;
+SELECT count(*) FROM moved WHERE state = 'waiting';
 
 -- name: hand_back
 -- working | waiting -> ready: a local act that has to be done (again), with parameters laid over the old ones.
-WITH moved AS (
-    UPDATE tasks SET state = 'ready', waiting_for = 'a worker', wake_at = %(wake_at)s, params = params || %(params)s
-    WHERE id = %(task_id)s AND kind <> 'provider' AND state IN ('working', 'waiting') RETURNING id
+WITH locked AS (
+    SELECT id, state FROM tasks
+    WHERE id = %(task_id)s AND kind <> 'provider' AND state IN ('working', 'waiting') FOR NO KEY UPDATE
+), moved AS (
+    UPDATE tasks
+    SET state = 'ready', waiting_for = 'a worker', wake_at = %(wake_at)s, params = params || %(params)s,
+        -- What follows an unanswered question has the time of an act of its own.
+        deadline_at = CASE WHEN locked.state = 'working' THEN deadline_at END
+    FROM locked WHERE tasks.id = locked.id
 ), noted AS (
-    INSERT INTO transitions (task_id, to_state, cause, at) SELECT id, 'ready', %(cause)s, %(now)s FROM moved
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, state, 'ready', %(cause)s, %(now)s FROM locked
 )
-SELECT count(*) FROM moved;
+SELECT count(*) FROM locked;
 
 -- name: claim_due
 -- Tasks whose time has come; it moves on by the lease, so that no two sweeps take the same ones.
-UPDATE tasks SET wake_at = %(now)s + make_interval(secs => %(lease)s)
-WHERE id IN (
+WITH due AS (
     SELECT id FROM tasks
     WHERE state IN ('submitting', 'uncertain', 'working', 'waiting') AND wake_at <= %(now)s
-    ORDER BY wake_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
-RETURNING *;
+    ORDER BY wake_at LIMIT %(limit)s FOR NO KEY UPDATE SKIP LOCKED
+)
+UPDATE tasks SET wake_at = %(now)s + make_interval(secs => %(lease)s)
+FROM due WHERE tasks.id = due.id RETURNING tasks.*;
 
 -- name: look_later
 -- Nothing new was seen: look again at this time, at the deadline at the latest. A look that told nothing is not counted.
@@ -160,10 +183,11 @@ SELECT DISTINCT run_id FROM (
     SELECT run_id FROM tasks WHERE finished_at <= %(before)s AND NOT settled ORDER BY finished_at LIMIT %(limit)s) lost;
 
 -- name: supersede
--- A retry replaces these finished tasks, and whatever the run's end had cancelled.
-UPDATE tasks SET superseded = true, settled = true
-WHERE run_id = %(run_id)s AND finished_at IS NOT NULL AND NOT superseded
-  AND (state = 'cancelled' OR step = ANY(%(steps)s) AND (%(item)s::integer IS NULL OR item = %(item)s));
+-- A retry replaces these finished tasks.
+WITH locked AS (
+    SELECT id FROM tasks WHERE id = ANY(%(task_ids)s) AND finished_at IS NOT NULL ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE tasks SET superseded = true, settled = true FROM locked WHERE tasks.id = locked.id;
 
 -- name: history
 -- Every transition of a task, oldest first.
