@@ -64,23 +64,7 @@ def database_url(make_database: Callable[..., str]) -> str:
 @pytest.fixture
 def make_config(tmp_path: Path, database_url: str) -> Callable[..., Config]:
     """Configurations for this test's database: nobody answers for their accounts; overrides are Config's fields."""
-
-    def make(**overrides: Any) -> Config:
-        accounts = [
-            Account(name=name, provider="acedata", base_url="http://127.0.0.1:9", token=f"token-of-{name}")
-            for name in ("acedata", "second")
-        ]
-        known: dict[str, Any] = {
-            "home": tmp_path / "home",
-            "database_url": database_url,
-            "secrets": (b"a secret of sixteen or more",),
-            "archive_url": f"file://{tmp_path / 'archive'}",
-            "api_tokens": tuple(ApiToken(name=role, role=role, token=f"{role}-token-0123") for role in ROLES),
-            "accounts": {account.name: account for account in accounts},
-        }
-        return Config(**known | overrides)
-
-    return make
+    return lambda **overrides: _config(tmp_path, database_url, overrides)
 
 
 @pytest.fixture
@@ -112,6 +96,40 @@ def web(make_services: MakeServices) -> Caller:
     from caller import Caller
 
     return Caller(make_services())
+
+
+@pytest.fixture(scope="module")
+def shared_web(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Caller]:
+    """The same for a whole file: for tests that leave nothing behind which another one would notice."""
+    from caller import Caller
+
+    from orchestrator.broker import Silence
+    from orchestrator.services import Services
+
+    name = f"test_{uuid4().hex}"
+    _run(postgres_server.dsn, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
+    config = _config(tmp_path_factory.mktemp("shared"), _named(postgres_server.dsn, name), {})
+    services = Services(config, nudge=Silence(), pool=4)
+    services.put_accounts()
+    yield Caller(services)
+    services.close()
+    _run(postgres_server.dsn, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _config(folder: Path, database_url: str, overrides: dict[str, Any]) -> Config:
+    accounts = [
+        Account(name=name, provider="acedata", base_url="http://127.0.0.1:9", token=f"token-of-{name}")
+        for name in ("acedata", "second")
+    ]
+    known: dict[str, Any] = {
+        "home": folder / "home",
+        "database_url": database_url,
+        "secrets": (b"a secret of sixteen or more",),
+        "archive_url": f"file://{folder / 'archive'}",
+        "api_tokens": tuple(ApiToken(name=role, role=role, token=f"{role}-token-0123") for role in ROLES),
+        "accounts": {account.name: account for account in accounts},
+    }
+    return Config(**known | overrides)
 
 
 def _named(dsn: str, database: str) -> str:

@@ -33,29 +33,29 @@ NEEDS = [
 
 
 @pytest.mark.parametrize(("method", "path", "needed"), NEEDS)
-def test_a_role_includes_the_ones_before_it(web: Caller, method: str, path: str, needed: str) -> None:
+def test_a_role_includes_the_ones_before_it(shared_web: Caller, method: str, path: str, needed: str) -> None:
     for role in ROLES:
-        answer = web.ask(method, path, role=role)
+        answer = shared_web.ask(method, path, role=role)
         assert (answer.status_code == 403) == (ROLES.index(role) < ROLES.index(needed)), role
-    assert web.ask(method, path, role=None).status_code == 401
+    assert shared_web.ask(method, path, role=None).status_code == 401
 
 
-def test_every_route_asks_for_a_role(web: Caller) -> None:
+def test_every_route_asks_for_a_role(shared_web: Caller) -> None:
     """None is left out of the table above by mistake: whatever is under /v1 wants a token."""
-    rules = [rule for rule in web.http.application.url_map.iter_rules() if rule.rule.startswith("/v1")]
+    rules = [rule for rule in shared_web.http.application.url_map.iter_rules() if rule.rule.startswith("/v1")]
     assert len(rules) >= len(NEEDS)
     for rule in rules:
         path = rule.build({name: ID if "id" in name else "tested" for name in rule.arguments})[1]
         for method in rule.methods - {"OPTIONS"}:
-            assert web.ask(method, path, role=None).status_code == 401, (method, path)
+            assert shared_web.ask(method, path, role=None).status_code == 401, (method, path)
 
 
 @pytest.mark.parametrize(
     "header",
     ["", "Bearer", "Bearer ", "Bearer wrong-token-0123", "Basic dmlld2VyOng=", "viewer-token-0123", "Bearer é"],
 )
-def test_without_a_known_token_nothing_is_answered(web: Caller, header: str) -> None:
-    answer = web.ask("GET", "/v1/runs", role=None, headers={"Authorization": header})
+def test_without_a_known_token_nothing_is_answered(shared_web: Caller, header: str) -> None:
+    answer = shared_web.ask("GET", "/v1/runs", role=None, headers={"Authorization": header})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.content_type == "application/problem+json"
@@ -68,8 +68,8 @@ def test_without_any_configured_token_it_says_how_to_set_one(make_services: Any)
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/openapi.json", "/docs", "/docs/style.css"])
-def test_what_is_open_needs_no_token(web: Caller, path: str) -> None:
-    assert web.ask("GET", path, role=None).status_code == 200
+def test_what_is_open_needs_no_token(shared_web: Caller, path: str) -> None:
+    assert shared_web.ask("GET", path, role=None).status_code == 200
 
 
 def test_a_refused_request_changes_nothing(web: Caller) -> None:

@@ -73,20 +73,20 @@ def test_a_parked_delivery_is_adopted_by_a_task(web: Caller) -> None:
 
 
 @pytest.mark.parametrize("body", [None, {}, {"task_id": "abc"}])
-def test_an_adoption_names_a_task(web: Caller, body: Any) -> None:
-    assert list(web.refused(422, "POST", f"/v1/callbacks/{uuid4()}/adopt", json=body)["errors"]) in (
+def test_an_adoption_names_a_task(shared_web: Caller, body: Any) -> None:
+    assert list(shared_web.refused(422, "POST", f"/v1/callbacks/{uuid4()}/adopt", json=body)["errors"]) in (
         ["task_id"],
         ["body"],
     )
 
 
 @pytest.mark.parametrize("callback_id", ["abc", str(uuid4())])
-def test_an_unknown_delivery_is_not_found(web: Caller, callback_id: str) -> None:
-    web.refused(404, "GET", f"/v1/callbacks/{callback_id}")
-    web.refused(404, "POST", f"/v1/callbacks/{callback_id}/replay")
-    web.refused(404, "POST", f"/v1/callbacks/{callback_id}/adopt", json={"task_id": str(uuid4())})
+def test_an_unknown_delivery_is_not_found(shared_web: Caller, callback_id: str) -> None:
+    shared_web.refused(404, "GET", f"/v1/callbacks/{callback_id}")
+    shared_web.refused(404, "POST", f"/v1/callbacks/{callback_id}/replay")
+    shared_web.refused(404, "POST", f"/v1/callbacks/{callback_id}/adopt", json={"task_id": str(uuid4())})
 
 
 @pytest.mark.parametrize(("query", "field"), [("verdict=lost", "verdict"), ("task_id=7", "task_id"), ("q=x", "q")])
-def test_a_bad_query_names_the_parameter(web: Caller, query: str, field: str) -> None:
-    assert list(web.refused(422, "GET", f"/v1/callbacks?{query}")["errors"]) == [field]
+def test_a_bad_query_names_the_parameter(shared_web: Caller, query: str, field: str) -> None:
+    assert list(shared_web.refused(422, "GET", f"/v1/callbacks?{query}")["errors"]) == [field]

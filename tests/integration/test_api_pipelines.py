@@ -40,8 +40,8 @@ def test_pipelines_are_listed_by_name(web: Caller) -> None:
 
 
 @pytest.mark.parametrize("name", ["nothing", "NOT-A-NAME", "%00", "a%ff", "schema.yaml"])
-def test_an_unknown_pipeline_is_not_found(web: Caller, name: str) -> None:
-    web.refused(404, "GET", f"/v1/pipelines/{name}")
+def test_an_unknown_pipeline_is_not_found(shared_web: Caller, name: str) -> None:
+    shared_web.refused(404, "GET", f"/v1/pipelines/{name}")
 
 
 @pytest.mark.parametrize(
@@ -58,20 +58,22 @@ def test_an_unknown_pipeline_is_not_found(web: Caller, name: str) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_pipeline_is_said_by_field(web: Caller, changes: dict[str, Any], field: str) -> None:
+def test_what_is_wrong_with_a_pipeline_is_said_by_field(
+    shared_web: Caller, changes: dict[str, Any], field: str
+) -> None:
     document = PIPELINE | changes
-    stored = web.refused(422, "PUT", "/v1/pipelines/tested", json=document)
+    stored = shared_web.refused(422, "PUT", "/v1/pipelines/tested", json=document)
     assert field in stored["errors"]
-    web.refused(404, "GET", "/v1/pipelines/tested")
+    shared_web.refused(404, "GET", "/v1/pipelines/tested")
     if field != "pipeline":
-        checked = web.refused(422, "POST", "/v1/pipelines:validate", json=document)
+        checked = shared_web.refused(422, "POST", "/v1/pipelines:validate", json=document)
         assert field in checked["errors"]
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[1]", b"a: [", b"{" * 5000, b"a: &a [*a]"])
-def test_a_body_that_is_no_document_is_refused(web: Caller, body: bytes) -> None:
-    web.refused(422, "PUT", "/v1/pipelines/tested", data=body)
-    web.refused(422, "POST", "/v1/pipelines:validate", data=body)
+def test_a_body_that_is_no_document_is_refused(shared_web: Caller, body: bytes) -> None:
+    shared_web.refused(422, "PUT", "/v1/pipelines/tested", data=body)
+    shared_web.refused(422, "POST", "/v1/pipelines:validate", data=body)
 
 
 def test_a_pipeline_is_checked_without_being_stored(web: Caller) -> None:
@@ -86,8 +88,8 @@ def test_a_scorer_of_the_configuration_may_be_named(make_services: Any) -> None:
     assert web.put_pipeline(steps=PIPELINE["steps"] | {"best": best})["version"] == 1
 
 
-def test_the_format_is_published(web: Caller) -> None:
-    assert web.get("/v1/pipelines/schema.json") == loader.json_schema()
+def test_the_format_is_published(shared_web: Caller) -> None:
+    assert shared_web.get("/v1/pipelines/schema.json") == loader.json_schema()
 
 
 def test_accounts_show_their_slots(web: Caller) -> None:

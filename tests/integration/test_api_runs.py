@@ -58,9 +58,9 @@ def test_opening_says_where_the_run_is(web: Caller) -> None:
         ([], "body"),
     ],
 )
-def test_what_is_wrong_with_an_order_is_said_by_field(web: Caller, body: Any, field: str) -> None:
-    web.put_pipeline()
-    problem = web.refused(422, "POST", "/v1/runs", json=body)
+def test_what_is_wrong_with_an_order_is_said_by_field(shared_web: Caller, body: Any, field: str) -> None:
+    shared_web.put_pipeline()
+    problem = shared_web.refused(422, "POST", "/v1/runs", json=body)
     assert list(problem["errors"]) == [field]
 
 
@@ -82,8 +82,8 @@ def test_an_idempotency_key_opens_one_run(web: Caller) -> None:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "k\x7f"])
-def test_an_idempotency_key_is_a_short_printable_word(web: Caller, key: str) -> None:
-    problem = web.refused(422, "POST", "/v1/runs", headers={"Idempotency-Key": key}, json={"pipeline": "tested"})
+def test_an_idempotency_key_is_a_short_printable_word(shared_web: Caller, key: str) -> None:
+    problem = shared_web.refused(422, "POST", "/v1/runs", headers={"Idempotency-Key": key}, json={"pipeline": "tested"})
     assert list(problem["errors"]) == ["Idempotency-Key"]
 
 
@@ -154,12 +154,12 @@ def test_runs_are_found_by_what_they_are(web: Caller, query: dict[str, Any], fou
     ],
 )
 def test_a_bad_query_names_the_parameter_and_what_is_allowed(
-    web: Caller, query: str, field: str | None, allowed: str | None
+    shared_web: Caller, query: str, field: str | None, allowed: str | None
 ) -> None:
     if field is None:  # a place in 1970: unlikely, but a place
-        assert web.ask("GET", f"/v1/runs?{query}").json == {"items": [], "next": None}
+        assert shared_web.ask("GET", f"/v1/runs?{query}").json == {"items": [], "next": None}
         return
-    problem = web.refused(422, "GET", f"/v1/runs?{query}")
+    problem = shared_web.refused(422, "GET", f"/v1/runs?{query}")
     assert list(problem["errors"]) == [field]
     assert allowed in problem["errors"][field][0]
 
@@ -205,5 +205,5 @@ def test_what_the_state_does_not_allow_is_a_conflict(web: Caller) -> None:
 
 @pytest.mark.parametrize("run_id", ["abc", "0", str(uuid4())])
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "/cancel"), ("POST", "/retry")])
-def test_an_unknown_run_is_not_found(web: Caller, run_id: str, method: str, rest: str) -> None:
-    web.refused(404, method, f"/v1/runs/{run_id}{rest}")
+def test_an_unknown_run_is_not_found(shared_web: Caller, run_id: str, method: str, rest: str) -> None:
+    shared_web.refused(404, method, f"/v1/runs/{run_id}{rest}")

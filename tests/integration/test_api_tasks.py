@@ -48,8 +48,8 @@ def test_tasks_are_paged(web: Caller) -> None:
 
 
 @pytest.mark.parametrize(("query", "field"), [("run_id=1", "run_id"), ("state=running", "state"), ("stp=x", "stp")])
-def test_a_bad_query_names_the_parameter(web: Caller, query: str, field: str) -> None:
-    assert list(web.refused(422, "GET", f"/v1/tasks?{query}")["errors"]) == [field]
+def test_a_bad_query_names_the_parameter(shared_web: Caller, query: str, field: str) -> None:
+    assert list(shared_web.refused(422, "GET", f"/v1/tasks?{query}")["errors"]) == [field]
 
 
 def test_a_failed_task_is_tried_again(web: Caller) -> None:
@@ -75,8 +75,8 @@ def test_a_person_chooses_a_quadrant(web: Caller) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, {"quadrant": 5}, {"quadrant": "2"}, {"quadrant": 2, "why": "it"}])
-def test_a_choice_is_a_number_from_1_to_4(web: Caller, body: dict[str, Any]) -> None:
-    assert web.refused(422, "POST", f"/v1/tasks/{uuid4()}/choose", json=body)["errors"]
+def test_a_choice_is_a_number_from_1_to_4(shared_web: Caller, body: dict[str, Any]) -> None:
+    assert shared_web.refused(422, "POST", f"/v1/tasks/{uuid4()}/choose", json=body)["errors"]
 
 
 @pytest.mark.parametrize(
@@ -105,9 +105,9 @@ def test_a_resolution_says_what_became_of_it(web: Caller, body: dict[str, Any], 
 
 
 @pytest.mark.parametrize("task_id", ["abc", str(uuid4())])
-def test_an_unknown_task_is_not_found(web: Caller, task_id: str) -> None:
+def test_an_unknown_task_is_not_found(shared_web: Caller, task_id: str) -> None:
     for rest in ("", "/history"):
-        web.refused(404, "GET", f"/v1/tasks/{task_id}{rest}")
-    web.refused(404, "POST", f"/v1/tasks/{task_id}/retry")
-    web.refused(404, "POST", f"/v1/tasks/{task_id}/choose", json={"quadrant": 1})
-    web.refused(404, "POST", f"/v1/tasks/{task_id}/resolve", json={"outcome": "failed"})
+        shared_web.refused(404, "GET", f"/v1/tasks/{task_id}{rest}")
+    shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/retry")
+    shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/choose", json={"quadrant": 1})
+    shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/resolve", json={"outcome": "failed"})
