@@ -22,6 +22,7 @@ Role = Literal["viewer", "operator", "admin"]
 PROVIDERS = ("acedata", "mjproxy", "imagineapi")
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 CREDENTIALS = {"acedata": "ACEDATA_TOKEN", "mjproxy": "MJPROXY_SECRET", "imagineapi": "IMAGINEAPI_TOKEN"}
+SUBMIT_TIMEOUT, SETTLE = 30.0, 45.0
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
 DEFAULT_BASE_URL = {"acedata": "https://api.acedata.cloud", "imagineapi": "https://cl.imagineapi.dev"}
 
@@ -76,8 +77,8 @@ class Config:
     max_body: int = 2 * 1024 * 1024
     max_image: int = 64 * 1024 * 1024
     max_pixels: int = 80_000_000
-    submit_timeout: float = 30.0
-    settle: float = 45.0
+    submit_timeout: float = SUBMIT_TIMEOUT
+    settle: float = SETTLE
     sweep_every: float = 2.0
 
     def account(self, name: str) -> Account:
@@ -134,6 +135,12 @@ def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
         if not low <= number <= high:
             raise ConfigError(f"{variable}: {raw} is out of range; allowed: {low:g} to {high:g}")
         found[name] = number
+    settle, submit = found.get("settle", SETTLE), found.get("submit_timeout", SUBMIT_TIMEOUT)
+    if settle <= submit:
+        # Else a worker that still waits for its answer could be taken for one whose request never arrived.
+        raise ConfigError(
+            f"ORCHESTRATOR_SETTLE: {settle:g} is not above ORCHESTRATOR_SUBMIT_TIMEOUT, which is {submit:g}"
+        )
     return found
 
 

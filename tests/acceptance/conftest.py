@@ -155,7 +155,7 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     """``make_world("--chaos", "drop=0.1")`` starts both; everything is stopped at the end of the test."""
     with ExitStack() as stack:
 
-        def make(*options: str, account: str = "", home: Path | None = None) -> World:
+        def make(*options: str, account: str = "", home: Path | None = None, **extra: str) -> World:
             folder = home or tmp_path / "home"
             folder.mkdir(mode=0o700)
             port = free_port_block()
@@ -167,7 +167,7 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
                 f"accounts:\n- name: acedata\n  provider: acedata\n  base_url: http://127.0.0.1:{port + 2}\n"
                 f"  token: a-token-of-the-tests\n  slots: 5\n  quiet: 4\n  poll: 1\n{account}"
             )
-            world = World(folder, f"http://127.0.0.1:{port + 2}", port, _environment(folder, accounts), stack)
+            world = World(folder, f"http://127.0.0.1:{port + 2}", port, _environment(folder, accounts) | extra, stack)
             stack.callback(world.down)
             world.up()
             return world

@@ -28,7 +28,7 @@ def assert_all_ended_well(world: Any, finished: list[dict[str, Any]]) -> None:
     assert Counter(run["state"] for run in finished) == {"succeeded": len(world.runs)}
     assert all(archived_sizes(run) == [(512, 512)] for run in finished)
     # Each paid job answers one task: three per run, and no task has two.
-    jobs = world.provider("jobs")["jobs"]
+    jobs = world.provider("jobs?limit=100000")["items"]
     by_task = Counter(job["callback_url"] for job in jobs)
     assert max(by_task.values()) == 1
     assert len(by_task) == 3 * len(world.runs)
@@ -95,3 +95,18 @@ def test_a_second_up_on_the_same_home_says_so(make_world: Any, tmp_path: Path) -
 
     assert second.returncode != 0
     assert f"already running at {world.url}" in second.stderr
+
+
+def test_given_servers_are_used_and_none_is_started(make_world: Any, database_url: str, tmp_path: Path) -> None:
+    from ops.embedded import broker
+
+    own = broker.start(tmp_path / "broker", die_with_parent=True)
+    try:
+        world = make_world("--instant", DATABASE_URL=database_url, BROKER_URL=own.url)
+        world.launch(1)
+
+        assert_all_ended_well(world, world.finished())
+        assert {"postgres", "broker"}.isdisjoint(world.pids())
+        world.down()
+    finally:
+        own.stop()
