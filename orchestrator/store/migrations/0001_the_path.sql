@@ -161,6 +161,9 @@ CREATE INDEX objects_by_hash ON objects (sha256);
 -- The functions below take locks in one order, so that they never wait for one another in a circle: the jobs' advisory
 -- locks, the run, the account, tasks by their id, slots (docs/adr/0003-lock-order.md).
 
+-- Until a table is analysed for the first time, the planner takes every index for equally good, and may read a whole
+-- account by the index that lists it. "(account = x) IS TRUE" leaves it only the index that was meant.
+
 -- Whoever speaks of a job takes its lock first: an id may be known to nobody yet, and then there is no row to lock.
 CREATE FUNCTION lock_jobs(p_account text, p_external_ids text[]) RETURNS void LANGUAGE sql AS $$
     SELECT pg_advisory_xact_lock(key)
@@ -241,7 +244,8 @@ BEGIN
         reason := 'the task was never submitted';
         RETURN;
     ELSIF p_task.external_id IS NULL AND EXISTS (
-        SELECT FROM tasks WHERE account = p_task.account AND external_id = v_external AND id <> p_task.id) THEN
+        SELECT FROM tasks
+        WHERE external_id = v_external AND (account = p_task.account) IS TRUE AND id <> p_task.id) THEN
         reason := 'it names the job of another task';
         RETURN;
     END IF;
@@ -290,23 +294,24 @@ BEGIN
     IF p_task IS NOT NULL THEN
         SELECT * INTO v_task FROM tasks t WHERE t.id = p_task AND t.account = p_account FOR NO KEY UPDATE;
     ELSE
-        PERFORM FROM tasks t WHERE t.account = p_account AND t.external_id = ANY (v_names)
+        PERFORM FROM tasks t WHERE t.external_id = ANY (v_names) AND (t.account = p_account) IS TRUE
         ORDER BY t.id FOR NO KEY UPDATE;
         -- A delivery with one job that nobody knows yet stays parked until somebody does.
         v_order := ARRAY ['parked', 'accepted', 'late', 'stale', 'duplicate'];
     END IF;
     SELECT c.verdict INTO v_known FROM callbacks c
-    WHERE c.scope = v_scope AND c.digest = p_digest AND c.account = p_account;
+    WHERE c.scope = v_scope AND c.digest = p_digest AND (c.account = p_account) IS TRUE;
     IF FOUND AND v_known NOT IN ('parked', 'rejected') THEN
         UPDATE callbacks c SET copies = copies + (c.id <> p_id)::integer
-        WHERE c.scope = v_scope AND c.digest = p_digest AND c.account = p_account RETURNING c.task_id INTO task_id;
+        WHERE c.scope = v_scope AND c.digest = p_digest AND (c.account = p_account) IS TRUE
+        RETURNING c.task_id INTO task_id;
         verdict := 'duplicate';
         RETURN;
     END IF;
     FOR v_event IN SELECT e FROM jsonb_array_elements(p_events) WITH ORDINALITY x(e, n) ORDER BY n LOOP
         IF p_task IS NULL THEN
             SELECT * INTO v_task FROM tasks t
-            WHERE t.account = p_account AND t.external_id = v_event ->> 'external_id';
+            WHERE t.external_id = v_event ->> 'external_id' AND (t.account = p_account) IS TRUE;
         END IF;
         IF v_task.id IS NULL THEN
             v_name := CASE WHEN verdict = 'parked' THEN v_name ELSE v_event ->> 'external_id' END;
@@ -399,7 +404,8 @@ BEGIN
     SELECT * INTO v_task FROM tasks WHERE id = p_task FOR NO KEY UPDATE;
     v_task.quiet := p_quiet;
     IF v_task.external_id IS NULL
-       AND NOT EXISTS (SELECT FROM tasks WHERE account = v_task.account AND external_id = p_external) THEN
+       AND NOT EXISTS (SELECT FROM tasks
+                       WHERE external_id = p_external AND (account = v_task.account) IS TRUE) THEN
         v_task.external_id := p_external;
     END IF;
     IF v_task.state IN ('submitting', 'uncertain') OR v_task.state = 'ready' AND v_task.submissions > 0 THEN
@@ -412,7 +418,8 @@ BEGIN
         WHERE id = p_task;
     END IF;
     RETURN EXISTS (SELECT FROM callbacks
-                   WHERE account = v_task.account AND external_id = p_external AND verdict = 'parked');
+                   WHERE external_id = p_external AND (account = v_task.account) IS TRUE
+                     AND (verdict = 'parked') IS TRUE);
 END $$;
 
 -- The provider is known not to have taken the job. Returns the state it leads to, null if the task had moved on.
