@@ -6,7 +6,7 @@ import json
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -55,12 +55,12 @@ class Clock:
 
 
 class Nudges:
-    """A broker whose messages are done when the test says so. ``lost``: every message is."""
+    """A broker whose messages are done when the test says so. lost: jobs whose messages get lost."""
 
     def __init__(self, clock: Clock) -> None:
         self.jobs: queue.SimpleQueue[Callable[[Services], object]] = queue.SimpleQueue()
         self.said: list[str] = []
-        self.lost = False
+        self.lost: Collection[str] = ()
         self._clock = clock
         self._later: list[tuple[datetime, str]] = []
 
@@ -91,7 +91,7 @@ class Nudges:
 
     def _put(self, name: str, job: Callable[[Services], object]) -> None:
         self.said.append(name)
-        if not self.lost:
+        if name not in self.lost:
             self.jobs.put(job)
 
 

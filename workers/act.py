@@ -11,7 +11,7 @@ from orchestrator.core.backoff import Backoff
 from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
-from orchestrator.errors import ArchiveFailed, DownloadFailed, OrchestratorError
+from orchestrator.errors import ArchiveFailed, DownloadFailed, OrchestratorError, Unavailable
 from orchestrator.services import Services
 from orchestrator.store import tasks
 from workers.choose import choose
@@ -41,16 +41,25 @@ def _act(services: Services, task: Task) -> None:
     except OrchestratorError as problem:
         if _worth_another_try(services, task, problem):
             return
-        error = TaskError(problem.code, problem.message)
+        error = _error(problem)
         ended = _fail(services, task, error)
-    log.info("act", run=str(task.run_id), task=str(task.id), step=task.step, kind=task.kind.value, error=error)
+    log.info(
+        "act",
+        run=str(task.run_id),
+        task=str(task.id),
+        step=task.step,
+        kind=task.kind.value,
+        error=error and error.as_json(),
+    )
     if ended:
         nudge_for(services, advance(services, task.run_id))
 
 
 def _worth_another_try(services: Services, task: Task, problem: OrchestratorError) -> bool:
     """Hand a passing trouble back for later, as long as the task has time left."""
-    passing = isinstance(problem, ArchiveFailed) or (isinstance(problem, DownloadFailed) and problem.retryable)
+    passing = isinstance(problem, ArchiveFailed | Unavailable) or (
+        isinstance(problem, DownloadFailed) and problem.retryable
+    )
     now = services.now()
     wake_at = now + timedelta(seconds=AGAIN.wait(task.submissions, 0.0))
     if not passing or (task.deadline_at is not None and wake_at >= task.deadline_at):
@@ -58,6 +67,12 @@ def _worth_another_try(services: Services, task: Task, problem: OrchestratorErro
     log.warning("act postponed", task=str(task.id), error=problem.message)
     with services.db.connection() as connection:
         return tasks.hand_back(connection, task.id, cause=problem.code, wake_at=wake_at, now=now, params={})
+
+
+def _error(problem: OrchestratorError) -> TaskError:
+    """An address that has died has a code of its own: another attempt of the step cannot help."""
+    gone = isinstance(problem, DownloadFailed) and problem.gone
+    return TaskError("image_gone" if gone else problem.code, problem.message)
 
 
 def _fail(services: Services, task: Task, error: TaskError) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from datetime import timedelta
 from itertools import islice
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -75,26 +76,39 @@ def _doubt(services: Services, task: Task) -> None:
 
 def _wake_act(services: Services, task: Task) -> None:
     """A local act whose worker died is done again; a person who did not answer is replaced, or given up on."""
-    now = services.now()
-    asked = task.state is TaskState.WAITING
-    fallback = task.params.get("fallback")
-    with services.db.connection() as connection:
-        if asked and fallback is None:
-            error = TaskError("timed_out", f"nobody chose within {task.timeout} s")
-            done = tasks.finish_task(
-                connection,
-                task.id,
-                TaskState.FAILED,
-                from_states=[TaskState.WAITING],
-                cause="deadline",
-                now=now,
-                error=error,
-            )
+    if task.state is TaskState.WAITING:
+        fallback = task.params.get("fallback")
+        if fallback is None:
+            _give_up(services, task, TaskError("timed_out", f"nobody chose within {task.timeout} s"))
         else:
-            params = {"by": fallback} if asked else {}
-            cause = "nobody chose" if asked else "the worker did not come back"
-            done = tasks.hand_back(connection, task.id, cause=cause, wake_at=now, now=now, params=params)
-    if done and asked and fallback is None:
+            _hand_back(services, task, "nobody chose", {"by": fallback})
+    elif task.deadline_at is not None and task.deadline_at <= services.now():
+        # It may be the act that kills the workers.
+        error = TaskError("worker_lost", f"{task.submissions} workers have begun it and not come back")
+        _give_up(services, task, error)
+    else:
+        _hand_back(services, task, "the worker did not come back", {})
+
+
+def _give_up(services: Services, task: Task, error: TaskError) -> None:
+    with services.db.connection() as connection:
+        done = tasks.finish_task(
+            connection,
+            task.id,
+            TaskState.FAILED,
+            from_states=[task.state],
+            cause="deadline",
+            now=services.now(),
+            error=error,
+        )
+    if done:
+        log.warning("given up", task=str(task.id), run=str(task.run_id), code=error.code)
         services.nudge.advance(task.run_id)
-    elif done:
+
+
+def _hand_back(services: Services, task: Task, cause: str, params: dict[str, Any]) -> None:
+    now = services.now()
+    with services.db.connection() as connection:
+        done = tasks.hand_back(connection, task.id, cause=cause, wake_at=now, now=now, params=params)
+    if done:
         services.nudge.act()
