@@ -26,7 +26,9 @@ def _chaos(_context: click.Context, _option: click.Parameter, value: str) -> str
 
 @click.command(epilog="Chaos kinds: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--port", default=8090, show_default=True, help="Port to listen on; 0: a free one.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8090, show_default=True, help="Port to listen on; 0: a free one."
+)
 @click.option("--seed", default=None, type=int, help="Decides ids, pictures and chaos; default: a new one each time.")
 @click.option("--chaos", default="", callback=_chaos, help="kind=probability,... or 'hostile'.")
 @click.option("--chaos-delay", default=3.0, show_default=True, help="Seconds by which chaos delays, about.")

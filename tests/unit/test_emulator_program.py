@@ -18,6 +18,7 @@ from ops.emulator.options import Options
         (["--chaos", "drop=7"], "probability from 0 to 1"),
         (["--image-size", "100"], "multiple of 8"),
         (["--url-style", "odd"], "odd"),
+        (["--port", "99999"], "0<=x<=65535"),
     ],
 )
 def test_wrong_options_are_refused_with_a_reason(arguments: list[str], told: str) -> None:
