@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from marshmallow import ValidationError, fields
 
 T = TypeVar("T")
+MODES = ("fast", "relax", "turbo")
 _MAX_ID = 200
 _MAX_PIXELS = 1_000_000
 
@@ -72,6 +74,29 @@ def strings(value: Any) -> list[str]:
         if not isinstance(item, str):
             raise ValidationError(f"number {number}: expected a string")
     return value
+
+
+def mode(value: Any) -> str:
+    """fast, relax or turbo."""
+    if value not in MODES:
+        raise ValidationError(f"expected one of {', '.join(MODES)}")
+    return string(value)
+
+
+def quadrant(value: Any) -> int:
+    """1 to 4: top left, top right, bottom left, bottom right."""
+    if isinstance(value, bool) or value not in (1, 2, 3, 4):
+        raise ValidationError("expected 1, 2, 3 or 4")
+    return int(value)
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an http or https URL with a host and without spaces."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s\x00]", text)
+    except ValueError:
+        return False
 
 
 def whole(value: Any) -> int:

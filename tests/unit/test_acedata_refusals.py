@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from orchestrator.core.events import Ambiguous, Refused
-from orchestrator.providers.acedata.refusals import refusal, refusal_in, retry_after
+from orchestrator.providers.acedata.refusals import refusal, refusal_in
 from orchestrator.providers.http import Answer
+from orchestrator.providers.outcomes import retry_after
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 

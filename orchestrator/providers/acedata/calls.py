@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from orchestrator.config import Account
-from orchestrator.core.events import TaskError
 from orchestrator.providers.http import MAX_ANSWER, Request
 
 IMAGINE = "/midjourney/imagine"
@@ -34,11 +33,3 @@ def call(
         timeout=timeout,
         limit=limit,
     )
-
-
-def without_token(error: TaskError, account: Account) -> TaskError:
-    """The same error, should the provider have quoted our token in it."""
-    if not account.token:
-        return error
-    code, message = (text.replace(account.token, "***") for text in (error.code, error.message))
-    return TaskError(code, message)

@@ -11,10 +11,11 @@ from typing import Any
 from orchestrator.config import Account
 from orchestrator.core.events import Event, EventKind, TaskError
 from orchestrator.errors import MalformedDelivery, ProviderError
-from orchestrator.providers.acedata.calls import TASKS, call, without_token
+from orchestrator.providers.acedata.calls import TASKS, call
 from orchestrator.providers.acedata.reading import error_of, event_of
-from orchestrator.providers.acedata.refusals import error_in, retry_after
+from orchestrator.providers.acedata.refusals import error_in
 from orchestrator.providers.http import Answer, Lost, NotSent, Transport
+from orchestrator.providers.outcomes import retry_after, without_token
 from orchestrator.providers.payload import objects
 
 logger = logging.getLogger(__name__)

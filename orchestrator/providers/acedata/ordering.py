@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -15,10 +14,9 @@ from orchestrator.core.actions import ACTIONS
 from orchestrator.errors import InvalidInput
 from orchestrator.providers.acedata.words import CAPABILITIES, UNLISTED
 from orchestrator.providers.base import Order, Parent
-from orchestrator.providers.fields import As, flag, sentences, string
+from orchestrator.providers.fields import As, flag, is_url, mode, quadrant, sentences, string
 
 _DEFAULT_MODE = "fast"  # what AceData takes when none is said
-_MODES = ("fast", "relax", "turbo")
 _MAX_IMAGES = 5
 _IMAGE_WEIGHT = re.compile(r"(?<!\S)--iw(?=[.\d])")
 _DATA_URL = re.compile(r"data:[^,]{0,100};base64,")
@@ -55,25 +53,11 @@ def mask(value: Any) -> str:
     return encoded
 
 
-def mode(value: Any) -> str:
-    """fast, relax or turbo."""
-    if value not in _MODES:
-        raise ValidationError(f"expected one of {', '.join(_MODES)}")
-    return string(value)
-
-
 def seconds(value: Any) -> int | float:
     """A finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
         raise ValidationError("expected a number of seconds above 0")
     return value
-
-
-def quadrant(value: Any) -> int:
-    """1 to 4: top left, top right, bottom left, bottom right."""
-    if isinstance(value, bool) or value not in (1, 2, 3, 4):
-        raise ValidationError("expected 1, 2, 3 or 4")
-    return int(value)
 
 
 def word(value: Any) -> str:
@@ -128,15 +112,6 @@ def body_of(account: Account, order: Order) -> dict[str, Any]:
     if prompt := _prompt(order.action, inputs):
         body["prompt"] = prompt
     return body | {key: inputs[key] for key in ("mask", *_PASSED_ON) if key in inputs}
-
-
-def is_url(text: str) -> bool:
-    """Whether this is an http or https URL with a host and without spaces."""
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and not re.search(r"[\s\x00]", text)
-    except ValueError:
-        return False
 
 
 def _inputs(order: Order) -> dict[str, Any]:

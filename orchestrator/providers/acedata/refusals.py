@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import Any
 
 from orchestrator.core.events import Ambiguous, Refused, TaskError
 from orchestrator.errors import MalformedDelivery
 from orchestrator.providers.acedata.reading import error_of
 from orchestrator.providers.http import Answer
+from orchestrator.providers.outcomes import retry_after
 from orchestrator.providers.payload import objects
 
 ACCOUNT_CODES = frozenset(
@@ -20,7 +19,6 @@ ACCOUNT_CODES = frozenset(
 )
 RETRY_CODES = frozenset({"too_many_requests", "rate_limited", "api_error"})
 _ACCOUNT_STATUSES = frozenset({401, 402, 429})
-_MOST = 86400.0
 
 
 def refusal(answer: Answer, now: datetime) -> Refused | Ambiguous:
@@ -56,17 +54,3 @@ def error_in(body: bytes) -> TaskError | None:
     if error := item.get("error"):
         return error_of(error)
     return error_of({"message": item["detail"]}) if item.get("detail") else None
-
-
-def retry_after(value: str | None, now: datetime) -> float | None:
-    """Seconds in a Retry-After header, which holds seconds or a date; None when there is none to be read."""
-    if value is None:
-        return None
-    if re.fullmatch(r"\s*\d{1,9}(\.\d{1,9})?\s*", value, re.ASCII):
-        return min(float(value), _MOST)
-    try:
-        at = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max((at - now).total_seconds(), 0.0), _MOST)

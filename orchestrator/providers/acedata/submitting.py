@@ -14,12 +14,13 @@ from typing import Any
 from orchestrator.config import Account
 from orchestrator.core.events import Accepted, Ambiguous, Event, Refused, SubmitOutcome, TaskError
 from orchestrator.errors import InvalidInput, MalformedDelivery
-from orchestrator.providers.acedata.calls import IMAGINE, JSON, NDJSON, call, without_token
+from orchestrator.providers.acedata.calls import IMAGINE, JSON, NDJSON, call
 from orchestrator.providers.acedata.ordering import body_of
 from orchestrator.providers.acedata.reading import event_of, named
 from orchestrator.providers.acedata.refusals import refusal, refusal_in
 from orchestrator.providers.base import Order, Report
 from orchestrator.providers.http import Answer, BrokenOff, Lost, NotSent, Opened, Request, Transport
+from orchestrator.providers.outcomes import unanswered, without_token
 from orchestrator.providers.payload import objects
 
 _PROVIDER_TIMEOUT = 480.0  # seconds after which AceData ends a stream, when the order says nothing else
@@ -59,7 +60,7 @@ def _wait(order: Order) -> float:
 
 def _answered(answer: Answer | NotSent | Lost) -> SubmitOutcome:
     if isinstance(answer, NotSent | Lost):
-        return _unanswered(answer)
+        return unanswered(answer)
     if not 200 <= answer.status < 300:
         return _begun(answer) or refusal(answer, datetime.now(UTC))
     try:
@@ -85,14 +86,6 @@ def _but_timeouts(events: tuple[Event, ...]) -> tuple[Event, ...]:
     return tuple(event for event in events if event.error is None or event.error.code != "timeout")
 
 
-def _unanswered(outcome: NotSent | Lost) -> Refused | Ambiguous:
-    if isinstance(outcome, NotSent) and outcome.hopeless:
-        return Refused(TaskError("bad_account", outcome.reason), account=True)
-    if isinstance(outcome, NotSent):
-        return Refused(TaskError("unreachable", outcome.reason), retry=True)
-    return Ambiguous(outcome.reason)
-
-
 def _taken(items: list[dict[str, Any]]) -> Accepted | None:
     external_id = _job_in(items)
     if external_id is None:
@@ -114,7 +107,7 @@ def _not_taken(items: list[dict[str, Any]]) -> Refused | Ambiguous:
 def _streamed(transport: Transport, request: Request, report: Report | None) -> SubmitOutcome:
     with transport.opened(request) as answer:
         if isinstance(answer, NotSent | Lost):
-            return _unanswered(answer)
+            return unanswered(answer)
         if 200 <= answer.status < 300 and NDJSON in answer.headers.get("content-type", ""):
             return _first_named(answer.lines) if report is None else _followed(answer.lines, report)
         whole = _collected(answer)
