@@ -48,7 +48,7 @@ def register(app: Celery, services: Callable[[], Services]) -> None:
 
     def job(name: str) -> Callable[[Callable[..., None]], object]:
         def decorate(function: Callable[..., None]) -> object:
-            return app.task(name=name)(_survives_absence(name, function))
+            return app.task(name=name, shared=False)(_survives_absence(name, function))
 
         return decorate
 
