@@ -14,22 +14,28 @@ _SECRET = re.compile(r"(/callbacks/[^/\s]+/)[\w-]+|(bearer\s+)\S+|(://[^:/\s]*:)
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
-    """Set up logging for a process. json: None decides by whether stderr is a terminal."""
+    """Set up logging for a process. json: None decides by whether stderr is a terminal.
+
+    What libraries log, from warnings on, comes out in the same form and with the same secrets blotted out.
+    """
     lines = not sys.stderr.isatty() if json is None else json
     renderer: Any = structlog.processors.JSONRenderer() if lines else structlog.dev.ConsoleRenderer()
+    first: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = [structlog.processors.format_exc_info, mask, renderer]
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            mask,
-            renderer,
-        ],
+        processors=[*first, *last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
+    handler = logging.StreamHandler(sys.stderr)
+    without_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=first, processors=[without_meta, *last]))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
 
 
 def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

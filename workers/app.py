@@ -13,10 +13,17 @@ from orchestrator.services import Services
 from workers import jobs
 
 settings = config.load()
-if not settings.broker_url:
-    raise ConfigError("BROKER_URL: needed by a worker; `orchestrator up` starts a broker of its own")
-app = make_app(settings.broker_url)
-app.conf.beat_schedule = {"sweep": {"task": "sweep", "schedule": settings.sweep_every}}
+for _variable, _value in (
+    ("BROKER_URL", settings.broker_url),
+    ("DATABASE_URL", settings.database_url),
+    ("ORCHESTRATOR_SECRET", settings.secrets),
+):
+    if not _value:
+        raise ConfigError(f"{_variable}: needed by a worker; `orchestrator up` sees to it by itself")
+app = make_app(str(settings.broker_url))
+# A sweep that nobody had time for is not made up for: the next one does its work.
+_sweep = {"task": "sweep", "schedule": settings.sweep_every, "options": {"expires": settings.sweep_every * 5}}
+app.conf.beat_schedule = {"sweep": _sweep}
 jobs.register(app, jobs.Lazily(lambda: Services(settings, pool=24)))
 
 
