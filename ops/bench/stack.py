@@ -1,4 +1,4 @@
-"""What is measured: ``orchestrator up`` as a user starts it, in a temporary home, its account at the instant provider."""
+"""What is measured: ``orchestrator up`` as users start it, in a temporary home, its account at the instant provider."""
 
 from __future__ import annotations
 
