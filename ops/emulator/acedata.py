@@ -9,15 +9,14 @@ from flask import Blueprint, Response, g, request
 
 from ops.emulator.access import token_name
 from ops.emulator.acedata_bodies import AceData
-from ops.emulator.acedata_http import STATUSES, cut_off, json_body, refusal, refused, reply, text_of
+from ops.emulator.acedata_http import STATUSES, json_body, refusal, refused, reply, text_of
 from ops.emulator.acedata_lookups import add_lookups
 from ops.emulator.acedata_orders import Asked, patience, read_order
 from ops.emulator.acedata_words import add_words
 from ops.emulator.engine import Engine, Listener
 from ops.emulator.jobs import Job
 from ops.emulator.refusals import Refusal
-
-_GATEWAY = "<html>\r\n<head><title>{0}</title></head>\r\n<body><center><h1>{0}</h1></center></body>\r\n</html>\r\n"
+from ops.emulator.submission import GATEWAY_PAGE, ambiguous, at_once
 
 
 def acedata(engine: Engine, dialect: AceData) -> Blueprint:
@@ -50,9 +49,11 @@ def _unlucky(engine: Engine) -> Response | None:
         case 0:
             return refusal(500, "api_error", "fetch failed")
         case 1:
-            return Response(_GATEWAY.format("502 Bad Gateway"), status=502, mimetype="text/html")
+            return Response(GATEWAY_PAGE.format("502 Bad Gateway"), status=502, mimetype="text/html")
         case _:
-            return Response(_GATEWAY.format("503 Service Temporarily Unavailable"), status=503, mimetype="text/html")
+            return Response(
+                GATEWAY_PAGE.format("503 Service Temporarily Unavailable"), status=503, mimetype="text/html"
+            )
 
 
 def _imagine(engine: Engine, dialect: AceData) -> Response:
@@ -65,35 +66,10 @@ def _imagine(engine: Engine, dialect: AceData) -> Response:
     job = engine.accept(order)
     g.entry["task_id"] = job.task_id
     if order.callback_url or body.get("async") is True:
-        return _at_once(engine, job)
+        return at_once(engine, job, reply({"task_id": job.task_id}))
     if engine.chaos.strikes("submit_timeout", job.ordinal):
-        return _ambiguous(engine, job)
+        return ambiguous(engine, job, reply({"task_id": job.task_id}))
     return _stream(engine, job, limit) if streams else _in_time(engine, job, limit)
-
-
-def _at_once(engine: Engine, job: Job) -> Response:
-    """Only the task's id; the work begins when the answer is out, or, in early chaos, ends before."""
-    if engine.chaos.strikes("early", job.ordinal):
-        engine.rush(job, at_once=True)
-        launched = True
-    else:
-        launched = False
-    if engine.chaos.strikes("submit_timeout", job.ordinal):
-        return _ambiguous(engine, job, launched=launched)
-    answer = reply({"task_id": job.task_id})
-    if not launched:
-        answer.call_on_close(lambda: engine.launch(job))
-    return answer
-
-
-def _ambiguous(engine: Engine, job: Job, *, launched: bool = False) -> Response:
-    """The job is at work, but its submitter hears so late, or never."""
-    if not launched:
-        engine.launch(job)
-    if engine.chaos.share("hang or cut", job.ordinal) < 0.5:
-        return cut_off()
-    engine.pause(engine.options.hang)
-    return reply({"task_id": job.task_id})
 
 
 def _in_time(engine: Engine, job: Job, limit: float) -> Response:

@@ -16,9 +16,20 @@ FAILURES = {"bad_request": (400, "bad_request"), "moderation": (403, "forbidden"
 class AceData:
     """The dialect: bodies of callbacks, streams, synchronous answers and tasks."""
 
+    fails_first = False
+
     def __init__(self, engine: Engine, links: Links) -> None:
         self._engine = engine
         self._links = links
+
+    def announces(self, job: Job) -> bool:
+        """The end, and before it each frame of an order that wants them."""
+        return job.done or job.order.every_frame
+
+    def straggler(self, job: Job) -> dict[str, Any] | None:
+        """Never: frames of one job are posted in order."""
+        del job
+        return None
 
     def body(self, job: Job) -> dict[str, Any]:
         """The result object as the job stands; `success` is true on unfinished frames too."""

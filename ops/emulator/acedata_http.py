@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 from flask import Response, g, request
@@ -41,16 +40,6 @@ def reply(body: dict[str, Any], status: int = 200) -> Response:
 def text_of(body: dict[str, Any]) -> str:
     """Compact JSON, other alphabets as they are."""
     return json.dumps(body, separators=(",", ":"), ensure_ascii=False)
-
-
-def cut_off() -> Response:
-    """An answer that breaks off before its first byte of body: what became of the request is anyone's guess."""
-
-    def broken() -> Iterator[bytes]:
-        raise ConnectionAbortedError("cut off on purpose")
-        yield b""
-
-    return Response(broken(), headers={"Content-Length": "64"}, mimetype="application/json")
 
 
 def json_body() -> dict[str, Any]:

@@ -7,13 +7,14 @@ from werkzeug.exceptions import HTTPException
 
 from ops.emulator.acedata import acedata
 from ops.emulator.acedata_bodies import AceData
-from ops.emulator.acedata_http import cut_off, refusal
+from ops.emulator.acedata_http import refusal
 from ops.emulator.control import control
 from ops.emulator.engine import Engine
 from ops.emulator.faults import Fault
 from ops.emulator.gallery import gallery
 from ops.emulator.ids import uuid_of
 from ops.emulator.links import Links
+from ops.emulator.submission import cut_off
 
 _MAX_BODY = 32 * 2**20  # bytes: a mask of a big picture in base64
 _CODES = {

@@ -14,13 +14,14 @@ KINDS = MappingProxyType(
         "early": "the callback before the answer to the submit",
         "delay": "a callback late by about chaos_delay",
         "contradict": "a failure some time after the success",
+        "straggle": "a progress event once more after the end, where the dialect allows it",
         "forge": "one more callback that is not the service's: wrong token, garbage, or another task's id",
         "submit_5xx": "the submit refused with 500, 502 or 503; no job exists",
         "submit_timeout": "the job exists, but the submit is answered late or cut off without an answer",
         "rate_limit": "the submit refused with 429; no job exists",
     }
 )
-HOSTILE = "duplicate=0.2,reorder=0.2,drop=0.1,early=0.1,delay=0.1,contradict=0.05,forge=0.05,submit_5xx=0.05,submit_timeout=0.05,rate_limit=0.05"  # noqa: E501 - one value
+HOSTILE = "duplicate=0.2,reorder=0.2,drop=0.1,early=0.1,delay=0.1,contradict=0.05,straggle=0.1,forge=0.05,submit_5xx=0.05,submit_timeout=0.05,rate_limit=0.05"  # noqa: E501 - one value
 PRESETS = MappingProxyType({"": "", "none": "", "hostile": HOSTILE})
 
 

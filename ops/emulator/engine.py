@@ -20,6 +20,7 @@ from ops.emulator.journal import Journal
 from ops.emulator.letters import letters
 from ops.emulator.options import Options
 from ops.emulator.refusals import Refusal
+from ops.emulator.waiting import WaitingLine
 
 Listener = queue.SimpleQueue[dict[str, Any] | None]
 
@@ -34,6 +35,7 @@ class Engine:
         self.scheduler = Scheduler(self.clock)
         self.courier = Courier(self.clock, self.scheduler, options.senders, lambda: self.options.chaos_delay)
         self.book = JobBook(options.keep_jobs)
+        self.line = WaitingLine()
         self.journal = Journal(self.clock)
         self.faults = Faults()
         self._lock = threading.RLock()
@@ -53,6 +55,7 @@ class Engine:
             self.faults.clear()
             self.journal.clear()
             self.book = JobBook(self.options.keep_jobs)
+            self.line = WaitingLine()
 
     def stop(self) -> None:
         """End every thread; those who still wait for an answer are told that there is none."""
@@ -64,59 +67,122 @@ class Engine:
         self.courier.stop()
 
     def accept(self, order: Order) -> Job:
-        """Make a job of an order; Refusal when the token has no quota or no slot left."""
+        """Make a job of an order; Refusal when the token has no quota, or no slot or place in line left."""
         with self._lock:
-            self._afford(order.token)
+            waits = self._place(order)
+            self._afford()
             ordinal = self.book.accepted + 1
             seed = number(self.options.seed, "picture", ordinal)
             picture = replace(order.picture, seed=seed)
             job = Job(self.options.seed, ordinal, order, picture, submitted_at=self.clock.now())
             self.book.add(job)
+            job.ahead = self.line.length(order.token)
+            if waits:
+                self.line.add(job)
+            self._note(job)
         return job
 
-    def _afford(self, token: str) -> None:
-        limit, quota = self.options.in_flight_limit, self.options.quota
+    def _place(self, order: Order) -> bool:
+        """Whether the order has to wait in line; Refusal when there is room for it nowhere."""
+        if self._has_slot(order.token):
+            return False
+        if not order.queues:
+            raise Refusal("concurrency", "Concurrency limit exceeded for this token.")
+        if self.line.length(order.token) >= self.options.mj.queue:
+            raise Refusal("queue_full", "The queue is full.")
+        return True
+
+    def _has_slot(self, token: str) -> bool:
+        limit = self.options.in_flight_limit
+        return limit is None or self.book.in_flight[token] - self.line.length(token) < limit
+
+    def _afford(self) -> None:
+        quota = self.options.quota
         if quota is not None and quota <= 0:
             raise Refusal("used_up", "The balance of this application is used up.")
-        if limit is not None and self.book.in_flight[token] >= limit:
-            raise Refusal("concurrency", "Concurrency limit exceeded for this token.")
         if quota is not None:
             self.options = replace(self.options, quota=quota - 1)
 
     def launch(self, job: Job) -> None:
-        """Set the job going."""
+        """Set the job going, once, and not while it waits in line."""
+        with self._lock:
+            if job.launched or job.state == "queued" or job.done:
+                return
+            job.launched = True
         if self.options.instant:
             self.rush(job, at_once=False)
             return
+        self._start(job, at_once=False)
         shown = len(job.order.frames)
         for frame in range(1, shown + 1):
             share = frame / (shown + 1)
             self.scheduler.after(job.order.seconds * share, partial(self._show, job, frame))
         self.scheduler.after(job.order.seconds, lambda: self._end(job))
+        if job.order.overdue is not None and job.order.overdue < job.order.seconds:
+            self.scheduler.after(job.order.overdue, lambda: self._give_up(job))
 
     def rush(self, job: Job, *, at_once: bool) -> None:
         """Take the job to its end now; `at_once` posts its callbacks before this returns."""
+        job.launched = True
+        self._start(job, at_once=at_once)
         for frame in range(1, len(job.order.frames) + 1):
             self._show(job, frame, at_once=at_once)
         self._end(job, at_once=at_once)
 
-    def _show(self, job: Job, frame: int, *, at_once: bool = False) -> None:
-        job.state, job.frame = "generating", frame
-        job.started_at = job.started_at or self.clock.now()
-        self._publish(job)
-        if job.order.every_frame:
+    def _start(self, job: Job, *, at_once: bool) -> None:
+        if job.order.traced:
+            with self._lock:
+                job.state, job.started_at = "started", self.clock.now()
+                self._note(job)
             self._post(job, at_once=at_once)
 
-    def _end(self, job: Job, *, at_once: bool = False) -> None:
+    def _show(self, job: Job, frame: int, *, at_once: bool = False) -> None:
         with self._lock:
-            job.started_at = job.started_at or job.submitted_at
-            job.finished_at = self.clock.now()
-            job.state = "failed" if job.order.error else "finished"
-            self.book.closed(job)
+            if job.done:
+                return
+            job.state, job.frame = "generating", frame
+            job.started_at = job.started_at or self.clock.now()
+            self._note(job)
         self._publish(job)
         self._post(job, at_once=at_once)
 
+    def _end(self, job: Job, *, at_once: bool = False) -> None:
+        self._close(job, "failed" if job.order.error else "finished", job.order.error, at_once=at_once)
+
+    def _give_up(self, job: Job) -> None:
+        self._close(job, "failed", ("timeout", "The job took too long."), late=True)
+
+    def cancel(self, job: Job, *, fails: bool) -> bool:
+        """End the job by its client's wish, as cancelled or as `failed`; False when it has ended already."""
+        return self._close(job, "failed" if fails else "cancelled", ("cancelled", "Cancelled.") if fails else None)
+
+    def _close(
+        self, job: Job, state: str, error: tuple[str, str] | None, *, at_once: bool = False, late: bool = False
+    ) -> bool:
+        """End the job, unless it has ended; one that was only given up ends a second time."""
+        with self._lock:
+            if job.done and not job.late:
+                return False
+            self.line.remove(job)
+            job.started_at = job.started_at or job.submitted_at
+            job.finished_at = self.clock.now()
+            job.state, job.error, job.late = state, error, late
+            self.book.closed(job)
+            self._note(job)
+            following = self.line.next(job.order.token) if self._has_slot(job.order.token) else None
+        self._publish(job)
+        self._post(job, at_once=at_once)
+        if following is not None:
+            self.launch(following)
+        return True
+
+    def _note(self, job: Job) -> None:
+        if job.order.traced:
+            job.trace = [*(job.trace or ()), (self.clock.now(), job.state, job.frame)]
+
     def _post(self, job: Job, *, at_once: bool) -> None:
+        if job.order.callback_url is None or not job.order.dialect.announces(job):
+            return
         post = letters(job, self.chaos, self.options.chaos_delay)
         (self.courier.send_now if at_once else self.courier.send)(post)
 

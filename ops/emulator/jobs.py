@@ -11,17 +11,27 @@ from typing import Any, Protocol
 from ops.emulator.ids import snowflake, uuid_of
 from ops.emulator.pictures import Picture
 
-TERMINAL = frozenset({"finished", "failed"})
+TERMINAL = frozenset({"finished", "failed", "cancelled"})
 
 
 class Dialect(Protocol):
-    """How one provider words the state of a job."""
+    """How one provider words the state of a job.
+
+    fails_first: whether a false failure may also come before the success, not only after it."""
+
+    fails_first: bool
 
     def body(self, job: Job) -> dict[str, Any]:
         """The job as it stands, as callbacks, streams and answers carry it."""
 
+    def announces(self, job: Job) -> bool:
+        """Whether the callback URL is to hear of the state the job is in now."""
+
     def contrary(self, job: Job) -> dict[str, Any]:
         """A false failure of a finished job, for chaos."""
+
+    def straggler(self, job: Job) -> dict[str, Any] | None:
+        """The body of a progress event that comes after the end, for chaos; None where that can't happen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,12 @@ class Order:
     error        (code, message) when the work is doomed to fail
     every_frame  whether the callback URL is told each frame, not just the end
     request      the body as sent, long values shortened
+    task_id      the name of the job, where the dialect gives names of its own
+    client_state what the client wants to have back, where the dialect has such a field
+    button       which of the parent's buttons was pressed, where actions alone don't tell
+    queues       whether the order waits in line when every slot is taken
+    overdue      seconds of work after which the service gives the job up, though it may still succeed
+    traced       whether the job remembers when it was in which state
     """
 
     dialect: Dialect
@@ -53,11 +69,24 @@ class Order:
     error: tuple[str, str] | None = None
     every_frame: bool = False
     split: bool = False
+    task_id: str | None = None
+    client_state: str | None = None
+    button: str | None = None
+    queues: bool = False
+    overdue: float | None = None
+    traced: bool = False
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """An order at work. `frame` counts the frames shown so far; times are epoch seconds."""
+    """An order at work. `frame` counts the frames shown so far; times are epoch seconds.
+
+    state    queued, pending, started, generating; finished, failed, cancelled
+    error    (reason, message) of a failure
+    ahead    how many waited in line when it was submitted
+    told     rank of the last state its callback URL heard of
+    trace    (time, state, frame) of every change, when the order asks for it
+    """
 
     seed: int
     ordinal: int
@@ -69,10 +98,16 @@ class Job:
     started_at: float | None = None
     finished_at: float | None = None
     listeners: list[queue.SimpleQueue[dict[str, Any] | None]] | None = None
+    error: tuple[str, str] | None = None
+    launched: bool = False
+    late: bool = False
+    ahead: int = 0
+    told: float = -1.0
+    trace: list[tuple[float, str, int]] | None = None
 
     @property
     def task_id(self) -> str:
-        return uuid_of(self.seed, "task", self.ordinal)
+        return self.order.task_id or uuid_of(self.seed, "task", self.ordinal)
 
     @property
     def job_id(self) -> str:
@@ -104,13 +139,15 @@ class Job:
             "task_id": self.task_id,
             "action": self.order.action,
             "image_id": self.order.image_id,
+            "button": self.order.button,
+            "client_state": self.order.client_state,
             "prompt": self.order.prompt,
             "token": self.order.token,
             "callback_url": self.order.callback_url,
             "state": self.state,
             "progress": self.progress,
             "result_image_id": self.image_id_at(0) if self.state == "finished" else None,
-            "error": self.order.error[0] if self.order.error and self.state == "failed" else None,
+            "error": self.error[0] if self.error else None,
             "submitted_at": self.submitted_at,
             "finished_at": self.finished_at,
         }

@@ -16,7 +16,7 @@ from ops.emulator.jobs import Job
 class Letter:
     """One POST to be made.
 
-    kind       true, duplicate, contradict or forged
+    kind       true, duplicate, contradict, straggler or forged
     delay      seconds to wait before it is sent
     dropped    noted, never sent
     postponed  waits until a later letter has been sent
@@ -44,7 +44,8 @@ def letters(job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
     made = [true]
     if not true.dropped:
         made += _duplicates(true, job, chaos)
-        made += _contradiction(true, job, chaos, chaos_delay)
+        made += _straggler(true, job, chaos)
+        made = _contradicted(made, true, job, chaos, chaos_delay)
     return made + _forgery(true, job, chaos)
 
 
@@ -72,12 +73,20 @@ def _duplicates(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
     return [replace(true, kind="duplicate", lane=true.lane + n) for n in range(1, copies + 1)]
 
 
-def _contradiction(true: Letter, job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
+def _straggler(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
+    body = job.order.dialect.straggler(job) if job.done and chaos.strikes("straggle", job.ordinal) else None
+    return [replace(true, kind="straggler", body=_encoded(body), postponed=False)] if body else []
+
+
+def _contradicted(made: list[Letter], true: Letter, job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
+    """The letters with a false failure before or after them, where chaos wants it."""
     if job.state != "finished" or not chaos.strikes("contradict", job.ordinal):
-        return []
+        return made
     body = _encoded(job.order.dialect.contrary(job))
+    if job.order.dialect.fails_first and chaos.share("failure first", job.ordinal) < 0.5:
+        return [replace(true, kind="contradict", body=body), *made]
     later = true.delay + chaos_delay * (0.1 + chaos.share("contrary", job.ordinal))
-    return [replace(true, kind="contradict", body=body, delay=later, postponed=False)]
+    return [*made, replace(true, kind="contradict", body=body, delay=later, postponed=False)]
 
 
 def _forgery(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:

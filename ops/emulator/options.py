@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from ops.emulator.mjproxy_options import MjOptions
 
 CHANGEABLE = frozenset(
     {
@@ -18,6 +20,7 @@ CHANGEABLE = frozenset(
         "url_lifetime",
         "url_style",
         "token_states",
+        "mj",
     }
 )
 TOKEN_STATES = frozenset({"expired", "disabled", "mismatched", "used_up"})
@@ -44,6 +47,7 @@ class Options:
     keep_jobs       how many jobs, newest, are remembered
     senders         threads that post callbacks
     public_url      the address in asset URLs; None: the Host the client used
+    mj              what only the midjourney-proxy dialect knows
     """
 
     seed: int = 1
@@ -63,6 +67,7 @@ class Options:
     keep_jobs: int = 100_000
     senders: int = 8
     public_url: str | None = None
+    mj: MjOptions = field(default_factory=MjOptions)
 
     def __post_init__(self) -> None:
         if self.image_size < 64 or self.image_size % 8:
@@ -87,4 +92,6 @@ class Options:
             raise ValueError(f"cannot change {', '.join(unknown)}; can change {', '.join(sorted(CHANGEABLE))}")
         if isinstance(wishes.get("token_states"), dict):
             wishes = {**wishes, "token_states": tuple(wishes["token_states"].items())}
+        if isinstance(wishes.get("mj"), dict):
+            wishes = {**wishes, "mj": self.mj.changed(wishes["mj"])}
         return replace(self, **wishes)
