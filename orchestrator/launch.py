@@ -21,19 +21,23 @@ from orchestrator.store import Connection, pipelines, runs
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What a client asks for. version: None is the newest. priority: higher goes first."""
+    """What a client asks for. version: None is the newest. priority: higher goes first.
+
+    accounts: in place of the pipeline's; a step's own stay.
+    """
 
     pipeline: str
     version: int | None = None
     inputs: Mapping[str, Any]
     labels: Mapping[str, str]
     priority: int = 0
+    accounts: tuple[str, ...] = ()
     idempotency_key: str | None = None
 
     @property
     def digest(self) -> bytes:
         """Of everything but the key, so that the same key with another body is noticed."""
-        body = [self.pipeline, self.version, dict(self.inputs), dict(self.labels), self.priority]
+        body = [self.pipeline, self.version, dict(self.inputs), dict(self.labels), self.priority, self.accounts]
         return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).digest()
 
 
@@ -79,7 +83,8 @@ def _run(services: Services, connection: Connection, request: Request) -> Run:
     stored = pipelines.get_pipeline(connection, request.pipeline, request.version)
     pipeline = services.pipeline(connection, stored["name"], stored["version"])
     # Accounts come and go: what was possible when the pipeline was stored may not be today.
-    loader.parse(stored["document"], where=stored["name"], capabilities=services.capabilities())
+    document = stored["document"] | ({"account": list(request.accounts)} if request.accounts else {})
+    loader.parse(document, where=stored["name"], capabilities=services.capabilities())
     return Run(
         id=uuid7(),
         pipeline=stored["name"],
@@ -88,5 +93,6 @@ def _run(services: Services, connection: Connection, request: Request) -> Run:
         inputs=loader.check_inputs(pipeline, request.inputs),
         labels=dict(request.labels),
         priority=request.priority,
+        accounts=request.accounts,
         created_at=services.now(),
     )

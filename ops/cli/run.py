@@ -26,6 +26,7 @@ _TRIES, _BETWEEN = 3, 0.5  # for opening the run; the key makes a repetition har
 @click.option("--input-file", type=click.Path(path_type=Path), metavar="FILE", help="Inputs as a JSON object.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", callback=pairs, help="Label the run.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, show_default=True, help="Higher goes first.")
+@click.option("--account", multiple=True, metavar="NAME", help="In place of the pipeline's; several: tried in order.")
 @click.option("--version", type=click.IntRange(1), help="Of the pipeline; default: the newest.")
 @click.option("--idempotency-key", metavar="KEY", help="The same key again gives the same run.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Follow the run to its end.")
@@ -38,6 +39,7 @@ def run(
     given: tuple[str, ...],
     input_file: Path | None,
     version: int | None,
+    account: tuple[str, ...],
     idempotency_key: str | None,
     wait: bool,
     timeout: float | None,
@@ -54,6 +56,7 @@ def run(
         given, stored["document"].get("inputs") or {}
     )
     body = {"pipeline": stored["name"], "version": stored["version"], "inputs": values, **rest}
+    body |= {"account": account} if account else {}
     answer = _open(client, body, idempotency_key or f"cli-{uuid4()}")
     opened = answer.data
     if not as_json:

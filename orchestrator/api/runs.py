@@ -40,6 +40,13 @@ class RunOrder(Schema):
         keys=Text(longest=63), values=Text(), load_default=dict, validate=validate.Length(max=20, error="at most {max}")
     )
     priority = whole(-1000, 1000, load_default=0, metadata=said("Higher goes first."))
+    accounts = fields.List(
+        Text(longest=40),
+        data_key="account",
+        load_default=list,
+        validate=validate.Length(max=20, error="at most {max}"),
+        metadata=said("Accounts in place of the pipeline's, tried in this order; a step's own stay."),
+    )
 
 
 class RunQuery(Schema):
@@ -69,7 +76,9 @@ class RunRetry(Schema):
 )
 def open_run(order: dict[str, Any]) -> Any:
     """Open a run."""
-    launched = launch(services(), Request(**order, idempotency_key=_idempotency_key()))
+    launched = launch(
+        services(), Request(**order | {"accounts": tuple(order["accounts"])}, idempotency_key=_idempotency_key())
+    )
     with services().db.connection() as connection:
         shown = _whole(connection, [runs.get_run(connection, launched.run.id)])[0]
     location = url_for("runs.get_run", run_id=launched.run.id)

@@ -78,6 +78,7 @@ class Run(Schema):
     state = word(RunState)
     inputs = fields.Dict()
     labels = fields.Dict(keys=fields.String(), values=fields.String())
+    accounts = fields.List(fields.String(), metadata=said("In place of the pipeline's, if any."))
     priority = fields.Integer()
     created_at = Time()
     finished_at = Time(allow_none=True)

@@ -64,7 +64,7 @@ def decide(pipeline: Pipeline, run: Run, tasks: Iterable[Task], now: datetime, e
     if failed:
         return Plan(settle=settle, finish=Finish(RunState.FAILED, _why(failed)))
     opens = tuple(
-        _open(pipeline, view, one.step, item, now, expressions)
+        _open(pipeline, run, view, one.step, item, now, expressions)
         for one in views
         if one.standing not in OVER  # of a step that is replaced no further item is opened
         for item in one.items
@@ -81,11 +81,11 @@ def _why(failed: StepView) -> dict[str, Any]:
 
 
 def _open(
-    pipeline: Pipeline, view: RunView, step: Step, item: ItemView, now: datetime, expressions: Expressions
+    pipeline: Pipeline, run: Run, view: RunView, step: Step, item: ItemView, now: datetime, expressions: Expressions
 ) -> Open:
     source = source_item(view, step, item)
     parent = _parent(source)
-    accounts = pipeline.accounts_of(step)
+    accounts = pipeline.accounts_of(step, run.accounts)
     params: dict[str, Any] = {"parent": parent}
     error = TaskError("expression", item.error) if item.error else None
     if not error:

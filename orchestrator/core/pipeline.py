@@ -82,8 +82,9 @@ class Pipeline:
     steps: Mapping[str, Step] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 
-    def accounts_of(self, step: Step) -> tuple[str, ...]:
-        return step.accounts or self.accounts
+    def accounts_of(self, step: Step, run_accounts: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """The accounts a step tries in order: its own, else the run's, else the pipeline's."""
+        return step.accounts or run_accounts or self.accounts
 
     def stand_ins(self) -> Mapping[str, str]:
         """For each step that stands in for another: the step whose failure brings it in."""

@@ -20,6 +20,7 @@ class Run:
     labels: dict[str, str]
     priority: int
     created_at: datetime
+    accounts: tuple[str, ...] = ()  # in place of the pipeline's
     finished_at: datetime | None = None
     error: dict[str, Any] | None = None
 

@@ -20,7 +20,8 @@ _FIELDS = tuple(Run.__dataclass_fields__)
 
 def as_run(found: Row) -> Run:
     """A row as the rules see it."""
-    return Run(**{name: found[name] for name in _FIELDS} | {"state": RunState(found["state"])})
+    fields = {name: found[name] for name in _FIELDS}
+    return Run(**fields | {"state": RunState(found["state"]), "accounts": tuple(found["accounts"])})
 
 
 def insert_run(
@@ -35,6 +36,7 @@ def insert_run(
         version=run.version,
         inputs=json(run.inputs),
         labels=json(run.labels),
+        accounts=list(run.accounts),
         priority=run.priority,
         idempotency_key=idempotency_key,
         request_digest=request_digest,

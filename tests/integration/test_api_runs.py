@@ -12,7 +12,7 @@ from caller import Caller
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 RUN = {
     "id", "pipeline", "version", "state", "inputs", "labels", "priority", "created_at", "finished_at", "error", "tasks",
-    "archive",
+    "archive", "accounts",
 }  # fmt: skip
 TASK = {
     "id", "run_id", "step", "item", "attempt", "action", "state", "waiting_for", "wake_at", "progress", "account",

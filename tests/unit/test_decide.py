@@ -10,6 +10,7 @@ import pytest
 from factories import NOW, Simulation, keys, make_run, make_task, pipeline
 
 from orchestrator.core.decide import Finish, Plan
+from orchestrator.core.pipeline import Pipeline, Step
 from orchestrator.core.states import RunState, TaskKind, TaskState
 from orchestrator.core.view import Standing
 
@@ -518,3 +519,13 @@ def test_a_task_of_a_step_that_the_pipeline_does_not_have_is_only_noticed() -> N
     stray = make_task(step="gone", state=TaskState.SUCCEEDED, kind=TaskKind.PROVIDER)
     run.tasks.append(stray)
     assert run.plan() == Plan(settle=(stray.id,))
+
+
+def test_the_accounts_of_a_run_stand_in_for_the_pipelines_but_not_for_a_steps_own() -> None:
+
+    step = Step(name="a", kind=TaskKind.PROVIDER, action="imagine")
+    pipeline = Pipeline(name="p", accounts=("first",), steps={"a": step})
+
+    assert pipeline.accounts_of(step) == ("first",)
+    assert pipeline.accounts_of(step, ("other", "third")) == ("other", "third")
+    assert pipeline.accounts_of(replace(step, accounts=("own",)), ("other",)) == ("own",)

@@ -21,6 +21,7 @@ CREATE TABLE runs (
     state run_state NOT NULL DEFAULT 'running',
     inputs jsonb NOT NULL,
     labels jsonb NOT NULL DEFAULT '{}',
+    accounts text[] NOT NULL DEFAULT '{}',
     priority smallint NOT NULL DEFAULT 0,
     idempotency_key text UNIQUE,
     request_digest bytea,

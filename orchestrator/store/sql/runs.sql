@@ -1,7 +1,8 @@
 -- name: insert_run
 -- Open a run; nothing when its idempotency key is taken.
-INSERT INTO runs (id, pipeline, version, inputs, labels, priority, idempotency_key, request_digest, created_at)
-VALUES (%(id)s, %(pipeline)s, %(version)s, %(inputs)s, %(labels)s, %(priority)s, %(idempotency_key)s,
+INSERT INTO runs (id, pipeline, version, inputs, labels, accounts, priority, idempotency_key, request_digest,
+                  created_at)
+VALUES (%(id)s, %(pipeline)s, %(version)s, %(inputs)s, %(labels)s, %(accounts)s, %(priority)s, %(idempotency_key)s,
         %(request_digest)s, %(now)s)
 ON CONFLICT (idempotency_key) DO NOTHING
 RETURNING *;
