@@ -58,7 +58,7 @@ def _google(query: Mapping[str, str]) -> datetime | None:
 def _azure(query: Mapping[str, str]) -> datetime | None:
     """``?se=2026-11-21T10:11:12Z``; minutes and a bare date are allowed, UTC is meant."""
     stated = query.get("se", "")
-    if stated.isdigit():  # Python would read 20261121 as a date; Azure never writes one like that
+    if not stated or stated.isdigit():  # Python would read 20261121 as a date; Azure never writes one like that
         return None
     try:
         moment = datetime.fromisoformat(stated)
@@ -71,6 +71,8 @@ READERS: tuple[Callable[[Mapping[str, str]], datetime | None], ...] = (_discord,
 
 
 def _signed_for(signed: str, seconds: str) -> datetime | None:
+    if not signed:
+        return None
     try:
         moment = datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         return moment + timedelta(seconds=_natural(seconds, base=10))
@@ -79,6 +81,8 @@ def _signed_for(signed: str, seconds: str) -> datetime | None:
 
 
 def _epoch(text: str, *, base: int) -> datetime | None:
+    if not text:
+        return None
     try:
         return datetime.fromtimestamp(_natural(text, base=base), tz=UTC)
     except (ValueError, OverflowError, OSError):

@@ -41,9 +41,11 @@ WITH opened AS (
 SELECT * FROM opened;
 
 -- name: settle_tasks
--- The run has taken notice of the end of these tasks.
+-- The run has taken notice of the end of these tasks. (The list in a sub-select: else it is planned anew each time,
+-- for its very length, and that takes as long as the rest.)
 WITH locked AS (
-    SELECT id FROM tasks WHERE id = ANY(%(task_ids)s) AND NOT settled ORDER BY id FOR NO KEY UPDATE
+    SELECT id FROM tasks WHERE id = ANY((SELECT %(task_ids)s::uuid[])::uuid[]) AND NOT settled
+    ORDER BY id FOR NO KEY UPDATE
 )
 UPDATE tasks SET settled = true FROM locked WHERE tasks.id = locked.id;
 
