@@ -148,8 +148,12 @@ class Model:
 
 NAMES = st.sampled_from([None, "a", "b", "c"])
 PROGRESS = st.sampled_from([None, 0, 10, 50, 90, 100])
-EVENTS = st.builds(event, st.sampled_from(["accepted", "progressed", "succeeded", "failed"]), NAMES, PROGRESS)
-WHICH = st.integers(0, 2)
+EVENTS = st.one_of(
+    st.builds(event, st.sampled_from(["accepted", "succeeded", "failed"]), NAMES, PROGRESS),
+    st.builds(event, st.just("progressed"), NAMES, PROGRESS, result=st.sampled_from([None, {"preview_url": "p"}])),
+)
+SENT = (TaskState.SUBMITTING, TaskState.UNCERTAIN)
+WHICH = st.integers(0, 3)
 
 
 class Deliveries(RuleBasedStateMachine):
@@ -164,17 +168,34 @@ class Deliveries(RuleBasedStateMachine):
         self.connection.execute("DELETE FROM runs")
         self.connection.execute("DELETE FROM callbacks")
         run_id = insert_run(self.connection)
-        self.model = Model([Job(insert_task(self.connection, run_id)) for _ in range(3)])
+        self.model = Model([Job(insert_task(self.connection, run_id)) for _ in range(4)])
         self.ends: dict[UUID, TaskState] = {}
 
     def job(self, which: int) -> Job:
         return list(self.model.jobs.values())[which]
 
+    def some(self, data: st.DataObject, *states: TaskState, submitted: bool = False) -> Job:
+        """A job in one of these states, if there is one."""
+        found = [j for j in self.model.jobs.values() if j.state in states and (j.submissions or not submitted)]
+        return data.draw(st.sampled_from(found or list(self.model.jobs.values())))
+
     @rule(
-        which=st.one_of(st.none(), WHICH), events=st.lists(EVENTS, min_size=1, max_size=3), salt=st.sampled_from("xy")
+        which=st.one_of(st.none(), WHICH, WHICH),
+        events=st.lists(EVENTS, min_size=1, max_size=3),
+        salt=st.sampled_from("xy"),
     )
-    def deliver(self, which: int | None, events: list[Event], salt: str) -> None:
-        task_id = None if which is None else self.job(which).id
+    def deliver_any(self, which: int | None, events: list[Event], salt: str) -> None:
+        self.deliver(None if which is None else self.job(which).id, events, salt)
+
+    @rule(data=st.data(), one=EVENTS)
+    def deliver_to_one_who_waits(self, data: st.DataObject, one: Event) -> None:
+        self.deliver(self.some(data, *IN_FLIGHT).id, [one])
+
+    @rule(data=st.data(), progress=PROGRESS, name=NAMES)
+    def deliver_to_one_who_was_refused(self, data: st.DataObject, progress: int | None, name: str | None) -> None:
+        self.deliver(self.some(data, TaskState.READY, submitted=True).id, [event("progressed", name, progress)])
+
+    def deliver(self, task_id: UUID | None, events: list[Event], salt: str = "") -> None:
         before = {job.id for job in self.model.jobs.values() if job.over}
         expected = self.model.deliver(task_id, events, body_of(events, salt)[1])
         taken = deliver(self.connection, task_id, events, now=self.now, salt=salt)
@@ -194,20 +215,35 @@ class Deliveries(RuleBasedStateMachine):
             assert job in ready
             job.state, job.submissions = TaskState.SUBMITTING, job.submissions + 1
 
-    @rule(which=WHICH, name=st.sampled_from("abc"))
-    def record(self, which: int, name: str) -> None:
-        job = self.job(which)
+    @rule(data=st.data(), name=st.sampled_from("abc"))
+    def record(self, data: st.DataObject, name: str) -> None:
+        self.record_one(self.some(data, *SENT, TaskState.READY, submitted=True), name)
+
+    def record_one(self, job: Job, name: str) -> None:
         if job.submissions:
             parked = tasks.record_submitted(self.connection, job.id, name, quiet=120, now=self.now)
             self.model.record(job, name)
             waiting = [k for k in self.model.kept.values() if k.verdict is Verdict.PARKED and name in k.names]
             assert parked <= bool(waiting)
 
-    @rule(which=WHICH, again=st.booleans(), former=st.booleans())
-    def refuse(self, which: int, again: bool, former: bool) -> None:
-        job = self.job(which)
+    @rule(data=st.data(), again=st.sampled_from([True, True, False]), former=st.sampled_from([False, False, True]))
+    def refuse(self, data: st.DataObject, again: bool, former: bool) -> None:
+        self.refuse_one(self.some(data, *SENT), again=again, former=former)
+
+    @rule(data=st.data(), name=st.sampled_from("abc"))
+    def refuse_what_did_arrive(self, data: st.DataObject, name: str) -> None:
+        """The submission seemed to be refused, its place went to another job, and now the provider has it after all."""
+        job = self.some(data, *SENT)
+        self.refuse_one(job, again=True, former=False)
+        self.wait(1)
+        if data.draw(st.booleans()):
+            self.claim()
+        if data.draw(st.booleans()) and job.state is TaskState.READY:
+            self.record_one(job, name)
+
+    def refuse_one(self, job: Job, *, again: bool, former: bool) -> None:
         submission = job.submissions - 1 if former else job.submissions
-        hit = job.state in (TaskState.SUBMITTING, TaskState.UNCERTAIN) and not former
+        hit = job.state in SENT and not former
         state = tasks.refuse_submission(
             self.connection,
             job.id,
@@ -220,16 +256,16 @@ class Deliveries(RuleBasedStateMachine):
         job.state = state or job.state
         job.result = None if state is TaskState.FAILED else job.result
 
-    @rule(which=WHICH)
-    def doubt(self, which: int) -> None:
-        job = self.job(which)
+    @rule(data=st.data())
+    def doubt(self, data: st.DataObject) -> None:
+        job = self.some(data, TaskState.SUBMITTING)
         done = tasks.doubt_submission(self.connection, job.id, "lost", wake_at=self.now, now=self.now)
         assert done is (job.state is TaskState.SUBMITTING)
         job.state = TaskState.UNCERTAIN if done else job.state
 
-    @rule(which=WHICH)
-    def give_up(self, which: int) -> None:
-        job = self.job(which)
+    @rule(data=st.data())
+    def give_up(self, data: st.DataObject) -> None:
+        job = self.some(data, TaskState.UNCERTAIN)
         done = tasks.finish_task(
             self.connection,
             job.id,
@@ -287,7 +323,7 @@ def test_the_database_does_what_the_design_says(database: Database) -> None:
         run_state_machine_as_test(
             machine,
             settings=settings(
-                max_examples=50, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+                max_examples=80, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
             ),
         )
 
