@@ -31,8 +31,9 @@ class Action:
     timeout: int = 1800
 
 
-GRID, SINGLE, TEXT = Yields.GRID, Yields.SINGLE, Yields.TEXT
+GRID, SINGLE, TEXT, VIDEO = Yields.GRID, Yields.SINGLE, Yields.TEXT, Yields.VIDEO
 COMMON = frozenset({"mode", "timeout", "translation", "split_images"})
+FILM = frozenset({"prompt", "end_image", "resolution", "loop", "mode"})
 PICTURE = COMMON | {"version", "hd", "quality", "style_reference", "moodboard", "bot", "ref"}
 
 
@@ -69,6 +70,9 @@ _ALL = [
     _follow_up("pan_right", GRID, SINGLE, optional=frozenset({"prompt"})),
     _follow_up("pan_up", GRID, SINGLE, optional=frozenset({"prompt"})),
     _follow_up("pan_down", GRID, SINGLE, optional=frozenset({"prompt"})),
+    Action("edit", GRID, required=frozenset({"image", "prompt"}), optional=frozenset({"mask", "mode", "split_images"})),
+    Action("video", VIDEO, required=frozenset({"image"}), optional=FILM, typical=120),
+    Action("video_extend", VIDEO, frozenset({VIDEO}), optional=FILM | {"video_index"}, typical=120),
     Action("describe", TEXT, required=frozenset({"image"}), optional=frozenset({"bot", "language"}), typical=20),
     Action("shorten", TEXT, required=frozenset({"prompt"}), optional=frozenset({"bot"}), typical=20),
     Action("translate", TEXT, required=frozenset({"text"}), typical=5),

@@ -92,11 +92,13 @@ def _of_action(draft: Draft, action: Action, source: Draft | None) -> str | None
     return _of_choice(draft, action) if source.yields == "choice" else _of_image(draft, action, source)
 
 
+_INSTEAD_OF_A_CHOICE = {"single": ": upscale the choice first", "grid": ": name the grid instead"}
+
+
 def _of_choice(draft: Draft, action: Action) -> str | None:
     if not action.quadrant:
-        return (
-            f"{_works_on(action)}: {'upscale the choice first' if 'single' in action.of else 'name the grid instead'}"
-        )
+        advice = next((said for kind, said in _INSTEAD_OF_A_CHOICE.items() if kind in action.of), "")
+        return f"{_works_on(action)}{advice}"
     if "quadrant" in draft.keys.get("with", {}):
         return "with.quadrant says it again; leave one of the two away"
     return None
@@ -104,7 +106,8 @@ def _of_choice(draft: Draft, action: Action) -> str | None:
 
 def _of_image(draft: Draft, action: Action, source: Draft) -> str | None:
     if source.yields not in action.of:
-        advice = ": choose a quadrant and upscale it first" if source.yields == "grid" else ""
+        to_single = source.yields == "grid" and "single" in action.of
+        advice = ": choose a quadrant and upscale it first" if to_single else ""
         return f"{_works_on(action)}{advice}"
     if action.quadrant and "quadrant" not in draft.keys.get("with", {}):
         return f"{action.name} works on one quadrant; give with.quadrant (1 to 4), or put a choose step between"

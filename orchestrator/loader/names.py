@@ -111,7 +111,9 @@ def _check_capability(
     elif draft.action and draft.action.name not in capabilities[account]:
         can = sorted(capabilities[account])
         guess = near(draft.action.name, can)
+        others = sorted(name for name, actions in capabilities.items() if draft.action.name in actions)
         problems.add(
             f"{draft.path}.action",
-            f"account {account!r} cannot do {draft.action.name!r}{guess}; it can do: {', '.join(can) or 'nothing'}",
+            f"account {account!r} cannot do {draft.action.name!r}{guess}; it can do: {', '.join(can) or 'nothing'}"
+            f"; accounts that can: {', '.join(others) or 'none'}",
         )

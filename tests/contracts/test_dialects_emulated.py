@@ -24,6 +24,8 @@ from orchestrator.errors import ProviderError
 from orchestrator.providers import dialect
 from orchestrator.providers.base import Dialect, Order, Parent
 
+PICTURES = {Yields.GRID, Yields.SINGLE}
+
 # Where the emulator takes submissions in each dialect.
 EMULATED = {"acedata": "/midjourney/imagine"}
 
@@ -158,7 +160,8 @@ def test_every_follow_up_action_can_be_done(speaker: Dialect, instant: Client) -
     account = account_at(speaker, instant, callback="poll")
     grid = made(speaker, account, an_order(inputs={"prompt": "a red fox --v 7"}))
     single = made(speaker, account, an_order("upscale", grid, quadrant=4))
-    for name in speaker.actions.keys() - {"imagine", "blend"}:
+    follow_ups = [name for name in speaker.actions if ACTIONS[name].of and ACTIONS[name].yields in PICTURES]
+    for name in follow_ups:
         parent = grid if ACTIONS[name].of == {Yields.GRID} else single
         order = an_order(
             name, parent, quadrant=2, inputs={"mask": mask_for(parent)} if name == "variation_region" else {}
@@ -166,7 +169,27 @@ def test_every_follow_up_action_can_be_done(speaker: Dialect, instant: Client) -
         speaker.check(account, order)
         result = made(speaker, account, order).result
         assert ("upscale1" in result["actions"]) == (ACTIONS[name].yields is Yields.GRID), name
-    assert instant.view("stats")["paid_jobs"] == len(speaker.actions)
+    assert instant.view("stats")["paid_jobs"] == 2 + len(follow_ups)
+
+
+def test_words_are_answered_at_once(speaker: Dialect, instant: Client) -> None:
+    account = account_at(speaker, instant, callback="poll")
+    grid = made(speaker, account, an_order())
+    asked: dict[str, dict[str, Any]] = {
+        "describe": {"image": "https://img.example/0.png"},
+        "translate": {"text": "\u7ea2\u8272\u7684\u732b"},
+        "shorten": {"prompt": "a very small red fox that sits quietly on a wooden table --ar 3:2"},
+        "seed": {},
+    }
+    for name in asked.keys() & speaker.actions.keys():
+        reports = Reports()
+        outcome = speaker.submit(account, an_order(name, grid, inputs=asked[name]), reports)
+        assert isinstance(outcome, Accepted), (name, outcome)
+        assert tuple(reports) == outcome.events, name
+        (event,) = outcome.events
+        assert (event.kind, event.external_id) == (EventKind.SUCCEEDED, outcome.external_id)
+        assert event.result
+        assert event.result["text"] == event.result["texts"][0] != ""
 
 
 def test_images_are_prompted_with_and_blended(speaker: Dialect, instant: Client) -> None:

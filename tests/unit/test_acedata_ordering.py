@@ -70,6 +70,79 @@ def test_a_follow_up_names_the_image_and_the_providers_action(action: str, facts
     assert body(action, {}, **facts) == {"action": name, "image_id": "1265875488702726144"}
 
 
+FILM = Parent(external_id="v", action="video", result={"video_id": "99", "video_urls": ["a", "b", "c", "d"]})
+PICTURE = "https://img.example/1.png"
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "facts", "path", "sent"),
+    [
+        (
+            "edit",
+            {"image": PICTURE, "prompt": "a hat --iw2", "mask": MASK, "mode": "fast", "split_images": True},
+            {},
+            "edits",
+            {
+                "action": "generate",
+                "image_url": PICTURE,
+                "prompt": "a hat --iw 2",
+                "mask": MASK,
+                "mode": "fast",
+                "split_images": True,
+            },
+        ),
+        (
+            "video",
+            {"image": PICTURE, "end_image": "https://img.example/2.png", "resolution": "480p", "loop": False},
+            {},
+            "videos",
+            {
+                "action": "generate",
+                "image_url": PICTURE,
+                "end_image_url": "https://img.example/2.png",
+                "resolution": "480p",
+                "loop": False,
+            },
+        ),
+        (
+            "video_extend",
+            {"prompt": "it turns", "video_index": 3, "mode": "turbo"},
+            {"parent": FILM},
+            "videos",
+            {"action": "extend", "video_id": "99", "video_index": 3, "prompt": "it turns", "mode": "turbo"},
+        ),
+    ],
+)
+def test_edits_and_videos_have_endpoints_of_their_own(
+    action: str, inputs: dict[str, Any], facts: dict[str, Any], path: str, sent: dict[str, Any]
+) -> None:
+    request = request_of(replace(POLLED, stream=True), order(action, inputs, **facts))
+    assert request.url == f"https://api.example/midjourney/{path}"
+    assert request.headers["Accept"] == "application/json"
+    assert json.loads(request.body or b"") == {**sent, "async": True}
+    pushed = request_of(ACCOUNT, order(action, inputs, callback_url="https://us/cb", **facts))
+    assert json.loads(pushed.body or b"") == {**sent, "callback_url": "https://us/cb"}
+
+
+@pytest.mark.parametrize(
+    ("action", "inputs", "facts", "sent"),
+    [
+        ("describe", {"image": PICTURE}, {}, {"image_url": PICTURE}),
+        ("translate", {"text": " une fois "}, {}, {"content": "une fois"}),
+        ("shorten", {"prompt": "a long story"}, {}, {"prompt": "a long story"}),
+        ("seed", {}, {"parent": parent(GRID)}, {"image_id": "1265875488702726144"}),
+    ],
+)
+def test_words_are_asked_for_without_a_way_of_waiting(
+    action: str, inputs: dict[str, Any], facts: dict[str, Any], sent: dict[str, Any]
+) -> None:
+    account = replace(POLLED, stream=True, modes=("relax",))
+    request = request_of(account, order(action, inputs, callback_url="https://us/cb", answer_timeout=9, **facts))
+    assert (request.url, request.timeout) == (f"https://api.example/midjourney/{action}", 9)
+    assert request.headers["Accept"] == "application/json"
+    assert json.loads(request.body or b"") == sent
+
+
 def test_the_quadrant_may_be_an_input() -> None:
     assert body("upscale", {"quadrant": 3}, parent=parent(GRID))["action"] == "upscale3"
     assert body("upscale", {"quadrant": 3}, parent=parent(GRID), quadrant=2)["action"] == "upscale2"
@@ -104,7 +177,7 @@ def test_images_stand_before_the_prompt() -> None:
 @pytest.mark.parametrize(
     ("action", "inputs", "facts", "said"),
     [
-        ("describe", {}, {}, "acedata cannot do 'describe'"),
+        ("upload", {}, {}, "acedata cannot do 'upload'"),
         ("imagine", {}, {}, "prompt is missing"),
         ("imagine", {"prompt": " \n"}, {}, "prompt: is blank"),
         ("imagine", {"prompt": 5}, {}, "prompt: expected a string"),
@@ -129,6 +202,17 @@ def test_images_stand_before_the_prompt() -> None:
         ("variation_region", {}, {"parent": parent(GRID)}, "mask is missing"),
         ("variation_region", {"mask": "not base64!"}, {"parent": parent(GRID)}, "mask: is neither base64 nor"),
         ("variation_region", {"mask": "data:image/png;base64,"}, {"parent": parent(GRID)}, "mask: is empty"),
+        ("describe", {"image": "fox.png"}, {}, "image: is not an http or https URL"),
+        ("describe", {"image": PICTURE, "language": "fr"}, {}, "no place for 'language'; allowed: image"),
+        ("translate", {"text": " "}, {}, "text: is blank"),
+        ("seed", {"mode": "fast"}, {"parent": parent(GRID)}, "no place for 'mode'; allowed: none"),
+        ("seed", {}, {}, "works on the image of an earlier task"),
+        ("edit", {"image": PICTURE}, {}, "prompt is missing"),
+        ("video", {"image": PICTURE, "mode": "relax"}, {}, "makes videos in mode fast or turbo"),
+        ("video", {"image": PICTURE, "resolution": "4k"}, {}, "resolution: expected one of 480p, 720p"),
+        ("video", {"image": PICTURE, "loop": 1}, {}, "loop: expected true or false"),
+        ("video_extend", {"video_index": 4}, {"parent": FILM}, "video_index: expected 0, 1, 2 or 3"),
+        ("video_extend", {}, {"parent": parent(None)}, "the result of imagine has no video_id"),
     ],
 )
 def test_an_order_that_cannot_succeed_is_not_sent(

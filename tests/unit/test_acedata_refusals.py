@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from orchestrator.core.events import Ambiguous, Refused
+from orchestrator.core.events import Ambiguous, Refused, TaskError
 from orchestrator.providers.acedata.refusals import refusal, refusal_in
 from orchestrator.providers.http import Answer
 from orchestrator.providers.outcomes import retry_after
@@ -48,7 +48,8 @@ def judged(status: int, code: str | None, **headers: str) -> Refused | Ambiguous
 def test_the_error_table(status: int, code: str, retry: bool, account: bool) -> None:
     outcome = judged(status, code)
     assert isinstance(outcome, Refused)
-    assert (outcome.error.code, outcome.error.message, outcome.retry, outcome.account) == (code, "m", retry, account)
+    assert outcome.error == TaskError(code, "m (trace x)")
+    assert (outcome.retry, outcome.account) == (retry, account)
 
 
 @pytest.mark.parametrize(

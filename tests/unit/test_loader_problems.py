@@ -106,7 +106,8 @@ CAPABILITIES = {"acedata": frozenset({"imagine", "upscale"}), "other": frozenset
         (
             "acedata",
             "steps.large.action",
-            "account 'acedata' cannot do 'upscale_4x', did you mean 'upscale'?; it can do",
+            "account 'acedata' cannot do 'upscale_4x', did you mean 'upscale'?; it can do: imagine, upscale; "
+            "accounts that can: other",
         ),
         (["other", "acedata"], "steps.large.action", "account 'acedata' cannot do 'upscale_4x'"),
         (None, "account", "missing; step 'grid' needs one; accounts: acedata, other"),

@@ -9,8 +9,6 @@ from typing import Any
 from orchestrator.config import Account
 from orchestrator.providers.http import MAX_ANSWER, Request
 
-IMAGINE = "/midjourney/imagine"
-TASKS = "/midjourney/tasks"
 JSON = "application/json"
 NDJSON = "application/x-ndjson"
 

@@ -15,6 +15,7 @@ from orchestrator.providers.base import Order
 
 _SKEW = timedelta(seconds=5)  # between the provider's clock and ours
 _MARGIN = timedelta(seconds=60)  # by which a list must reach further back, before its silence counts
+_WHAT = ("action", "image_id", "image_url", "video_id")  # what a provider has no reason to reword
 
 
 def sighting(listing: Listing, order: Order, body: Mapping[str, Any]) -> Sighting:
@@ -70,7 +71,7 @@ def _is_sent(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> 
         return False
     if order.callback_url is not None:
         return request.get("callback_url") == order.callback_url
-    return _since(task, order) and _same(request, body, ("prompt", "action", "image_id"))
+    return _since(task, order) and _same(request, body, ("prompt", *_WHAT))
 
 
 def _may_be(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
@@ -80,7 +81,7 @@ def _may_be(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> b
         return False
     if not isinstance(request, Mapping):
         return True
-    return order.callback_url is None and _same(request, body, ("action", "image_id"))
+    return order.callback_url is None and _same(request, body, _WHAT)
 
 
 def _since(task: Mapping[str, Any], order: Order) -> bool:

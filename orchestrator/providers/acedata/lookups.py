@@ -11,9 +11,10 @@ from typing import Any
 from orchestrator.config import Account
 from orchestrator.core.events import Event, EventKind, TaskError
 from orchestrator.errors import MalformedDelivery, ProviderError
-from orchestrator.providers.acedata.calls import TASKS, call
+from orchestrator.providers.acedata.calls import call
 from orchestrator.providers.acedata.reading import error_of, event_of
 from orchestrator.providers.acedata.refusals import error_in
+from orchestrator.providers.acedata.words import TASKS
 from orchestrator.providers.http import Answer, Lost, NotSent, Transport
 from orchestrator.providers.outcomes import retry_after, without_token
 from orchestrator.providers.payload import objects

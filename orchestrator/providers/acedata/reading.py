@@ -23,6 +23,7 @@ RESULT_WORDS = {
     "raw_image_height": "raw_height",
     "actions": "actions",
     "sub_image_urls": "sub_image_urls",
+    "video_id": "video_id",
     "video_urls": "video_urls",
 }
 _PICTURES = ("image_url", "sub_image_urls", "video_urls")
@@ -50,6 +51,7 @@ class ResultSchema(Schema):
     progress = As(percent, allow_none=True)
     error = As(error_object, allow_none=True)
     image_id = As(external_id, allow_none=True)
+    video_id = As(external_id, allow_none=True)
     image_url = As(string, allow_none=True)
     image_width = As(pixels, allow_none=True)
     image_height = As(pixels, allow_none=True)

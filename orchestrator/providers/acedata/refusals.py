@@ -18,6 +18,7 @@ ACCOUNT_CODES = frozenset(
     | {"too_many_requests", "rate_limited"}
 )
 RETRY_CODES = frozenset({"too_many_requests", "rate_limited", "api_error"})
+_TRACE = 100  # characters
 _ACCOUNT_STATUSES = frozenset({401, 402, 429})
 
 
@@ -41,7 +42,7 @@ def refusal_in(item: Mapping[str, Any]) -> Refused | None:
     """The refusal in a 2xx answer that names an error and no job."""
     if item.get("success") is not False and not item.get("error"):
         return None
-    error = error_of(item.get("error"))
+    error = _traced(error_of(item.get("error")), item)
     return Refused(error, retry=error.code in RETRY_CODES, account=error.code in ACCOUNT_CODES)
 
 
@@ -52,5 +53,11 @@ def error_in(body: bytes) -> TaskError | None:
     except MalformedDelivery:
         return None
     if error := item.get("error"):
-        return error_of(error)
-    return error_of({"message": item["detail"]}) if item.get("detail") else None
+        return _traced(error_of(error), item)
+    return _traced(error_of({"message": item["detail"]}), item) if item.get("detail") else None
+
+
+def _traced(error: TaskError, item: Mapping[str, Any]) -> TaskError:
+    """The error with what the provider's support asks for; a refusal has no other place for it."""
+    trace = item.get("trace_id")
+    return TaskError(error.code, f"{error.message} (trace {trace[:_TRACE]})") if isinstance(trace, str) else error

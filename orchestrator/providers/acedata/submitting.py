@@ -1,7 +1,7 @@
-"""One submission to /midjourney/imagine, in each of the four ways of waiting.
+"""One submission, in each of the four ways of waiting; what yields text is answered at once (``texts``).
 
 callback_url: pushed, once. callback_url + NDJSON: pushed, once per frame. NDJSON alone: the answer is the stream, read
-here. async: polled at /midjourney/tasks.
+here. async: polled at /midjourney/tasks. Only /midjourney/imagine is known to stream.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Any
 from orchestrator.config import Account
 from orchestrator.core.events import Accepted, Ambiguous, Event, Refused, SubmitOutcome, TaskError
 from orchestrator.errors import InvalidInput, MalformedDelivery
-from orchestrator.providers.acedata.calls import IMAGINE, JSON, NDJSON, call
+from orchestrator.providers.acedata import texts
+from orchestrator.providers.acedata.calls import JSON, NDJSON, call
 from orchestrator.providers.acedata.ordering import body_of
 from orchestrator.providers.acedata.reading import event_of, named
 from orchestrator.providers.acedata.refusals import refusal, refusal_in
+from orchestrator.providers.acedata.words import IMAGINE, TEXTS, path_of
 from orchestrator.providers.base import Order, Report
 from orchestrator.providers.http import Answer, BrokenOff, Lost, NotSent, Opened, Request, Transport
 from orchestrator.providers.outcomes import unanswered, without_token
@@ -33,7 +35,10 @@ def submit(transport: Transport, account: Account, order: Order, report: Report)
         request = request_of(account, order)
     except InvalidInput as error:
         return Refused(TaskError(error.code, error.message))
-    if account.stream:
+    outcome: SubmitOutcome
+    if order.action in TEXTS:
+        outcome = texts.answered(transport.send(request), order, report)
+    elif _streams(account, order):
         outcome = _streamed(transport, request, report if order.callback_url is None else None)
     else:
         outcome = _answered(transport.send(request))
@@ -44,18 +49,21 @@ def submit(transport: Transport, account: Account, order: Order, report: Report)
 
 def request_of(account: Account, order: Order) -> Request:
     """The request of an order. Raises InvalidInput."""
-    body = body_of(account, order)
-    accept = NDJSON if account.stream else JSON
+    body, path = body_of(account, order), path_of(order.action)
+    if order.action in TEXTS:
+        return call(account, path, body, timeout=order.answer_timeout)
+    accept = NDJSON if _streams(account, order) else JSON
     if order.callback_url is not None:
-        return call(account, IMAGINE, body | {"callback_url": order.callback_url}, timeout=_wait(order), accept=accept)
-    if account.stream:
+        pushed = body | {"callback_url": order.callback_url}
+        return call(account, path, pushed, timeout=order.answer_timeout, accept=accept)
+    if accept == NDJSON:
         patience = float(body.get("timeout", _PROVIDER_TIMEOUT)) + _GRACE
-        return call(account, IMAGINE, body, timeout=patience, accept=accept)
-    return call(account, IMAGINE, body | {"async": True}, timeout=_wait(order))
+        return call(account, path, body, timeout=patience, accept=accept)
+    return call(account, path, body | {"async": True}, timeout=order.answer_timeout)
 
 
-def _wait(order: Order) -> float:
-    return order.answer_timeout
+def _streams(account: Account, order: Order) -> bool:
+    return account.stream and path_of(order.action) == IMAGINE
 
 
 def _answered(answer: Answer | NotSent | Lost) -> SubmitOutcome:

@@ -1,48 +1,93 @@
-"""The neutral actions in AceData's words."""
+"""The neutral actions in AceData's words: where each is asked for, under which name, with which inputs."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from orchestrator.core.actions import ACTIONS, Action
 from orchestrator.providers.base import Capability
 
-# Neutral inputs that AceData's imagine endpoint has a place for.
-_SENT = frozenset({"prompt", "images", "mask", "quadrant", "mode", "timeout", "translation", "split_images"})
-_SENT |= {"version", "hd", "quality", "style_reference", "moodboard"}
+IMAGINE = "/midjourney/imagine"
+EDITS = "/midjourney/edits"
+VIDEOS = "/midjourney/videos"
+TASKS = "/midjourney/tasks"
+
+
+@dataclass(frozen=True, slots=True)
+class TextCall:
+    """A call that is answered at once, with text. answers: the key that holds it; one text, or several."""
+
+    path: str
+    answers: str
+
+
+TEXTS = MappingProxyType(
+    {
+        "describe": TextCall("/midjourney/describe", "descriptions"),
+        "translate": TextCall("/midjourney/translate", "content"),
+        "seed": TextCall("/midjourney/seed", "seed"),
+        "shorten": TextCall("/midjourney/shorten", "prompts"),
+    }
+)
+
+_PATHS = {"edit": EDITS, "video": VIDEOS, "video_extend": VIDEOS, **{name: call.path for name, call in TEXTS.items()}}
+
+_COMMON = frozenset({"prompt", "images", "mask", "quadrant", "mode", "timeout", "translation", "split_images"})
+# Neutral inputs that an endpoint has a place for.
+_SENT = {
+    IMAGINE: _COMMON | {"version", "hd", "quality", "style_reference", "moodboard"},
+    EDITS: frozenset({"image", "prompt", "mask", "mode", "split_images"}),
+    VIDEOS: frozenset({"image", "end_image", "prompt", "mode", "resolution", "loop", "video_index"}),
+    TEXTS["describe"].path: frozenset({"image"}),
+    TEXTS["translate"].path: frozenset({"text"}),
+    TEXTS["seed"].path: frozenset(),
+    TEXTS["shorten"].path: frozenset({"prompt"}),
+}
+
+# Neutral inputs that AceData calls otherwise.
+KEYS = MappingProxyType({"image": "image_url", "end_image": "end_image_url", "text": "content"})
+
+_SAME = (
+    "reroll",
+    "variation_subtle",
+    "variation_strong",
+    "variation_region",
+    "upscale_2x",
+    "upscale_4x",
+    "upscale_subtle",
+    "upscale_creative",
+    "zoom_out_2x",
+    "zoom_out_1_5x",
+    "pan_left",
+    "pan_right",
+    "pan_up",
+    "pan_down",
+    *TEXTS,
+)
 
 _NAMES = {
     "imagine": "generate",
     "blend": "generate",
     "upscale": "upscale{n}",
     "variation": "variation{n}",
-    **{
-        name: name
-        for name in (
-            "reroll",
-            "variation_subtle",
-            "variation_strong",
-            "variation_region",
-            "upscale_2x",
-            "upscale_4x",
-            "upscale_subtle",
-            "upscale_creative",
-            "zoom_out_2x",
-            "zoom_out_1_5x",
-            "pan_left",
-            "pan_right",
-            "pan_up",
-            "pan_down",
-        )
-    },
+    "edit": "generate",
+    "video": "generate",
+    "video_extend": "extend",
+    **{name: name for name in _SAME},
 }
 
-# Works on any image of the API, yet no result ever lists it among its actions.
-UNLISTED = frozenset({"variation_region"})
+# Work on any image of the API, yet no result ever lists them among its actions.
+UNLISTED = frozenset({"variation_region", "seed"})
+
+
+def path_of(action: str) -> str:
+    """The endpoint that does an action."""
+    return _PATHS.get(action, IMAGINE)
 
 
 def _capability(action: Action, name: str) -> Capability:
-    return Capability(name=name, inputs=(action.required | action.optional) & _SENT)
+    return Capability(name=name, inputs=(action.required | action.optional) & _SENT[path_of(action.name)])
 
 
 CAPABILITIES = MappingProxyType({name: _capability(ACTIONS[name], word) for name, word in _NAMES.items()})
