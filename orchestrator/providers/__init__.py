@@ -5,8 +5,9 @@ from __future__ import annotations
 from orchestrator.errors import ConfigError
 from orchestrator.providers.acedata import AceData
 from orchestrator.providers.base import Dialect
+from orchestrator.providers.mjproxy import MjProxy
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (AceData(),)}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (AceData(), MjProxy())}
 
 
 def dialect(name: str) -> Dialect:

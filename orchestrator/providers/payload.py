@@ -20,13 +20,13 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
-def objects(body: bytes) -> list[dict[str, Any]]:
+def objects(body: bytes, *, most: int = MAX_OBJECTS) -> list[dict[str, Any]]:
     """The objects in a JSON object, a JSON array of objects, or any number of either one after the other (NDJSON)."""
     found: list[dict[str, Any]] = []
-    for value in _values(_text(body)):
+    for value in _values(_text(body), most):
         found += [_object(item) for item in (value if isinstance(value, list) else [value])]
-        if len(found) > MAX_OBJECTS:
-            raise MalformedDelivery(f"more than {MAX_OBJECTS} objects in one delivery")
+        if len(found) > most:
+            raise MalformedDelivery(f"more than {most} objects in one delivery")
     if not found:
         raise MalformedDelivery("the delivery is empty")
     return found
@@ -39,12 +39,12 @@ def _text(body: bytes) -> str:
         raise MalformedDelivery(f"not UTF-8 at byte {error.start}") from error
 
 
-def _values(text: str) -> list[Any]:
+def _values(text: str, most: int) -> list[Any]:
     values: list[Any] = []
     place = _skip(text, 0)
     while place < len(text):
-        if len(values) >= MAX_OBJECTS:
-            raise MalformedDelivery(f"more than {MAX_OBJECTS} objects in one delivery")
+        if len(values) >= most:
+            raise MalformedDelivery(f"more than {most} objects in one delivery")
         try:
             value, place = _DECODER.raw_decode(text, place)
         except RecursionError as error:

@@ -1,0 +1,68 @@
+"""A submission whose answer was lost: is it among the provider's latest tasks?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from orchestrator.core.events import Sighting
+from orchestrator.errors import MalformedDelivery
+from orchestrator.providers.base import Order
+from orchestrator.providers.mjproxy.reading import event_of, named
+
+_FULL = 100  # as many as one layer lists at most
+_SKEW = timedelta(seconds=5)  # between the provider's clock and ours
+_MARGIN = timedelta(seconds=60)  # by which a full list must reach further back, before its silence counts
+
+
+def sighting(tasks: Sequence[Mapping[str, Any]] | None, order: Order) -> Sighting:
+    """What the list of tasks says about an order; None: there is no list, so nobody can tell.
+
+    Each submission carries the task's own id as ``state``, which is echoed, so no other job can be taken for it.
+    """
+    if tasks is None:
+        return Sighting()
+    mine = [task for task in tasks if _is_sent(task, order)]
+    if not mine:
+        return Sighting(absent=covers(tasks, order))
+    latest = max(mine, key=lambda task: submitted_at(task) or 0.0)
+    name = named(latest)
+    if name is None:
+        return Sighting()
+    try:
+        return Sighting(name, events=(event_of(latest),), candidates=(name,))
+    except MalformedDelivery:
+        return Sighting(name, candidates=(name,))  # that it exists is what was asked
+
+
+def covers(tasks: Sequence[Mapping[str, Any]], order: Order) -> bool:
+    """Whether a submission of that time would be listed.
+
+    A list that begins after it proves nothing: some layers keep their tasks in memory and forget them on a restart.
+    """
+    times = [time for time in map(submitted_at, tasks) if time is not None]
+    if order.sent_at is None or not times:
+        return False
+    return min(times) < _before(order.sent_at, _SKEW if len(tasks) < _FULL else _MARGIN)
+
+
+def submitted_at(task: Mapping[str, Any]) -> float | None:
+    """Epoch seconds at which the provider took the job."""
+    value = task.get("submitTime")
+    if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+        return None
+    return value / 1000
+
+
+def _before(sent_at: datetime, margin: timedelta) -> float:
+    return (sent_at - margin).timestamp()
+
+
+def _is_sent(task: Mapping[str, Any], order: Order) -> bool:
+    """Ours, and begun: a window that was never confirmed costs nothing, and is no job yet."""
+    if str(task.get("status")).strip().upper() == "MODAL":
+        return False
+    properties = task.get("properties")
+    hook = properties.get("notifyHook") if isinstance(properties, Mapping) else None
+    return task.get("state") == str(order.task_id) or (order.callback_url is not None and hook == order.callback_url)
