@@ -21,6 +21,7 @@ _WORK: dict[str, Place] = {
     "callbacks": ("ops.cli.callbacks:callbacks", "List, show, replay and adopt deliveries."),
     "pipelines": ("ops.cli.pipelines:pipelines", "List, show, validate and push pipelines."),
     "providers": ("ops.cli.providers:providers", "List and check the providers' accounts."),
+    "mask": ("ops.cli.mask:mask", "Draw and check masks for region redraws."),
 }
 _SERVICE: dict[str, Place] = {
     "up": ("ops.cli.up:up", "Start everything in one terminal."),
