@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -125,9 +126,9 @@ class Stage:
         while not self.nudges.jobs.empty():
             self.nudges.jobs.get()(self.services)
 
-    def until(self, seen: Callable[[], object], what: str = "") -> None:
+    def until(self, seen: Callable[[], object], what: str = "", within: float = PATIENCE) -> None:
         """Let the workers work until it is seen."""
-        over = time.monotonic() + PATIENCE
+        over = time.monotonic() + within
         while not seen():
             assert time.monotonic() < over, f"never seen: {what or seen}; {self.story()}"
             try:
@@ -135,9 +136,9 @@ class Stage:
             except queue.Empty:
                 continue
 
-    def end(self, run_id: UUID) -> Run:
+    def end(self, run_id: UUID, within: float = PATIENCE) -> Run:
         """Let the workers work until the run is over."""
-        self.until(lambda: self.run(run_id).finished_at, "the run's end")
+        self.until(lambda: self.run(run_id).finished_at, "the run's end", within)
         return self.run(run_id)
 
     def forward(self, seconds: float) -> None:
@@ -249,8 +250,9 @@ def stage(
     options: Mapping[str, Any],
     account: Mapping[str, Any],
     config: Mapping[str, Any],
+    others: Collection[str] = (),
 ) -> Iterator[Stage]:
-    """Everything built up; and torn down again. account: fields of the one account."""
+    """Everything built up; and torn down again. account: fields of the first account; others: names of more like it."""
     clock, app = Clock(), Flask("receiver")
     nudges = Nudges(clock)
     server = _Server("127.0.0.1", 0, app, _Silent)
@@ -258,8 +260,9 @@ def stage(
     one = Account(
         **{"name": ACCOUNT, "provider": ACCOUNT, "base_url": emulator.url, "token": "secret-token", **account}
     )
+    known = {ACCOUNT: one} | {name: replace(one, name=name, token=f"token-of-{name}") for name in others}
     fields = {"public_url": f"http://127.0.0.1:{server.server_port}", "allow_hosts": ("127.0.0.1",), **config}
-    services = make_services(nudge=nudges, clock=clock, accounts={ACCOUNT: one}, **fields)
+    services = make_services(**{"nudge": nudges, "clock": clock, "accounts": known, **fields})
     app.register_blueprint(blueprint(services))
     app.register_error_handler(OrchestratorError, lambda error: ({"code": error.code}, 400))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))

@@ -23,6 +23,7 @@ from orchestrator.logs import masked
 from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
 from orchestrator.store import accounts, callbacks, tasks
+from workers.health import may_go_elsewhere, move_on, note_refusal
 
 log = structlog.get_logger(__name__)
 REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
@@ -120,6 +121,7 @@ def settle(services: Services, account: Account, task: Task, outcome: SubmitOutc
             error = TaskError(outcome.error.code, masked(outcome.error.message))  # it may quote our callback URL
             return _refused(services, account, task, replace(outcome, error=error))
         case Ambiguous():
+            note_refusal(services, account.name, outcome)
             return _doubted(services, task, outcome)
 
 
@@ -140,13 +142,18 @@ def _accepted(services: Services, account: Account, task: Task, outcome: Accepte
 
 def _refused(services: Services, account: Account, task: Task, outcome: Refused) -> str:
     now = services.now()
-    retry_at = now + timedelta(seconds=_pause(task, outcome)) if outcome.retry else None
+    elsewhere = outcome.account and may_go_elsewhere(task)
+    again = outcome.retry or elsewhere
+    retry_at = now + timedelta(seconds=_pause(task, outcome)) if again else None
+    note_refusal(services, account.name, outcome)
     with services.db.connection() as connection:
-        if retry_at and outcome.account:
+        if retry_at and outcome.account and outcome.retry:
             accounts.pause_account(connection, account.name, until=retry_at, reason=outcome.error.message[:200])
         state = tasks.refuse_submission(connection, task.id, outcome.error, retry_at=retry_at, now=now)
     if state is TaskState.FAILED:
         nudge_for(services, advance(services, task.run_id))
+    elif may_go_elsewhere(task):
+        move_on(services)
     return state.value if state else MOVED_ON
 
 

@@ -15,6 +15,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.services import Services
 from orchestrator.store import tasks
+from workers.health import move_on
 
 log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=2)  # what ended less than this ago is being dealt with by its own nudge
@@ -32,6 +33,7 @@ def sweep(services: Services) -> None:
         accounts = tasks.accounts_with_ready_tasks(connection, services.config.accounts, now=now)
         acts = tasks.count_ready_acts(connection, limit=ACTORS, now=now)
         due = tasks.claim_due(connection, lease=LEASE, limit=BATCH, now=now)
+    move_on(services)
     for run_id in runs:
         services.nudge.advance(run_id)
     for account in accounts:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from orchestrator.config import Account
-from orchestrator.store.pool import Connection, Row, execute, rows
+from orchestrator.store.pool import Connection, Row, execute, row, rows
 from orchestrator.store.queries import load
 
 _SQL = load("accounts")
@@ -28,6 +28,31 @@ def put_accounts(connection: Connection, accounts: Iterable[Account]) -> None:
 
 def pause_account(connection: Connection, name: str, *, until: datetime, reason: str) -> None:
     execute(connection, _SQL["pause_account"], name=name, until=until, reason=reason)
+
+
+def strike_account(
+    connection: Connection, name: str, *, most: int, first: float, longest: float, reason: str, now: datetime
+) -> tuple[int, bool]:
+    """How many refusals in a row it is now, and whether the account is paused.
+
+    most: refusals that make a pause. first, longest: seconds of the first pause and of the longest.
+    """
+    found = row(
+        connection,
+        _SQL["strike_account"],
+        name=name,
+        most=most,
+        first=first,
+        longest=longest,
+        reason=reason,
+        now=now,
+    )
+    return (found["strikes"], bool(found["paused"])) if found else (0, False)
+
+
+def move_on(connection: Connection, *, limit: int, now: datetime) -> list[str]:
+    """The accounts that tasks have moved to, one entry for each task."""
+    return [one["account"] for one in rows(connection, _SQL["move_on"], limit=limit, now=now)]
 
 
 def list_accounts(connection: Connection) -> list[Row]:

@@ -50,7 +50,8 @@ CREATE TABLE accounts (
     submits_per_second real,
     next_submit_at timestamptz NOT NULL DEFAULT '-infinity',
     paused_until timestamptz,
-    paused_reason text
+    paused_reason text,
+    strikes integer NOT NULL DEFAULT 0  -- refusals in a row that concern the account; see docs/accounts.md
 );
 
 CREATE TABLE tasks (
@@ -92,6 +93,8 @@ CREATE TABLE tasks (
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX tasks_external ON tasks (external_id, account) WHERE external_id IS NOT NULL;
 CREATE INDEX tasks_to_submit ON tasks (account, priority DESC, wake_at) WHERE state = 'ready' AND kind = 'provider';
+CREATE INDEX tasks_with_a_choice ON tasks (account) WHERE state = 'ready' AND kind = 'provider'
+    AND params #> '{accounts,1}' IS NOT NULL AND params -> 'parent' = 'null';
 CREATE INDEX tasks_to_act ON tasks (urgent_at, wake_at) WHERE state = 'ready' AND kind <> 'provider';
 CREATE INDEX tasks_to_look_at ON tasks (wake_at) WHERE state IN ('submitting', 'uncertain', 'working', 'waiting');
 CREATE INDEX tasks_unsettled ON tasks (finished_at) WHERE finished_at IS NOT NULL AND NOT settled;
@@ -361,6 +364,11 @@ BEGIN
     IF v_account.name IS NULL OR v_account.paused_until > p_now OR v_account.next_submit_at > p_now THEN
         RETURN;
     END IF;
+    -- After a pause for strikes one submission at a time finds out whether the account is well again.
+    IF v_account.strikes > 0 AND v_account.paused_until IS NOT NULL
+       AND EXISTS (SELECT FROM tasks WHERE account = p_account AND state = 'submitting') THEN
+        RETURN;
+    END IF;
     LOOP
         SELECT * INTO v_task FROM tasks
         WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
@@ -409,6 +417,8 @@ BEGIN
                        WHERE external_id = p_external AND (account = v_task.account) IS TRUE) THEN
         v_task.external_id := p_external;
     END IF;
+    UPDATE accounts SET strikes = 0, paused_until = NULL, paused_reason = NULL
+    WHERE name = v_task.account AND strikes > 0;
     IF v_task.state IN ('submitting', 'uncertain') OR v_task.state = 'ready' AND v_task.submissions > 0 THEN
         PERFORM wait_on(v_task, 'accepted', p_now);
     ELSE
