@@ -34,6 +34,7 @@ COLOURS = {
     "working": "cyan",
 }
 _PLAIN_WIDTH = 1_000  # columns of a pipe: nothing is cut there
+_LONGEST_VALUE = 500  # characters; a prompt is shorter
 Cell = str | Text
 
 
@@ -152,10 +153,15 @@ def said(error: Mapping[str, Any] | None) -> str | None:
 
 
 def words(values: Mapping[str, Any] | None) -> str | None:
-    """``k=v`` pairs in one line."""
+    """``k=v`` pairs in one line; of a long value, such as a mask in base64, the beginning."""
     if not values:
         return None
-    return "  ".join(f"{k}={v if isinstance(v, str) else json.dumps(v, ensure_ascii=False)}" for k, v in values.items())
+    texts = {k: v if isinstance(v, str) else json.dumps(v, ensure_ascii=False) for k, v in values.items()}
+    return "  ".join(f"{k}={_beginning(text)}" for k, text in texts.items())
+
+
+def _beginning(text: str) -> str:
+    return text if len(text) <= _LONGEST_VALUE else f"{text[:60]}… ({len(text)} characters)"
 
 
 def show_findings(rows: Iterable[Sequence[Cell]]) -> None:

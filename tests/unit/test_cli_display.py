@@ -117,3 +117,8 @@ def test_the_cause_is_the_failed_step() -> None:
 def test_a_pipe_gets_whole_words(capsys: pytest.CaptureFixture[str]) -> None:
     display.show_table(("ID", "DETAIL"), [("1", "w" * 300)], flexible=("DETAIL",))
     assert capsys.readouterr().out == f"ID  DETAIL\n1   {'w' * 300}\n"
+
+
+def test_of_a_long_value_only_the_beginning_is_shown() -> None:
+    shown = display.words({"mask": "iVBO" * 300, "prompt": "a cat " * 80, "count": 2})
+    assert shown == f"mask={'iVBO' * 15}… (1200 characters)  prompt={'a cat ' * 80}  count=2"
