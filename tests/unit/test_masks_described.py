@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from orchestrator.errors import InvalidInput
+from orchestrator.imaging import masks
 from orchestrator.imaging.drawings import parse, read
 from orchestrator.imaging.shapes import Ellipse, Polygon, Shape, Stroke
 
@@ -88,3 +91,9 @@ def test_all_wrong_shapes_are_told_at_once() -> None:
 def test_what_is_no_json_is_told(text: str | bytes) -> None:
     with pytest.raises(InvalidInput, match="head: it is not JSON"):
         parse(text, "head")
+
+
+def test_the_documented_drawing_can_be_drawn() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "masks.md").read_text(encoding="utf-8")
+    drawing = parse(re.findall(r"```json\n(.*?)```", text, re.DOTALL)[0])
+    assert masks.draw(drawing.size or (0, 0), drawing.shapes).size == (1024, 1024)
