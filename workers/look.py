@@ -12,6 +12,7 @@ import structlog
 
 from orchestrator.advance import advance, nudge_for
 from orchestrator.config import Account
+from orchestrator.core.actions import ACTIONS
 from orchestrator.core.events import Accepted, Event, Refused, Sighting, Source, TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
@@ -80,11 +81,14 @@ def _look_later(services: Services, account: Account, task: Task, problem: str =
 
 
 def _interval(account: Account, task: Task, now: datetime) -> float:
+    """Seconds to the next look: steady while the job takes no longer than usual, then less and less often."""
+    age = _age(task, now)
     if task.state is TaskState.UNCERTAIN:
-        return max(SOON, _age(task, now) / 4)
-    return (account.poll if account.callback != "push" else max(account.poll, account.quiet / 4)) * 1.4 ** min(
-        task.looks, 20
-    )
+        return max(SOON, age / 4)
+    steady = account.poll if account.callback != "push" else max(account.poll, account.quiet / 4)
+    usual = ACTIONS[task.action].typical if task.action in ACTIONS else 60
+    overdue = max(0.0, age / usual - 2)  # in units of the usual time
+    return float(steady * 1.4 ** min(overdue, 20))
 
 
 def _age(task: Task, now: datetime) -> float:

@@ -46,7 +46,7 @@ def test_a_provider_that_says_retry_at_once_is_not_hammered(stage: Stage) -> Non
     stage.work()
     assert stage.asked(IMAGINE) == 1
     stage.pass_time(60)
-    assert stage.run(run_id).state is RunState.SUCCEEDED
+    assert stage.end(run_id).state is RunState.SUCCEEDED
 
 
 def test_server_errors_are_tried_again_less_and_less_often(stage: Stage) -> None:
