@@ -101,7 +101,7 @@ class Broker:
 
     def __init__(self, app: Celery) -> None:
         self.app = app
-        self._outbox: SimpleQueue[Message] = SimpleQueue()
+        self._outbox: SimpleQueue[Message | None] = SimpleQueue()
         self._sender: threading.Thread | None = None
         self._lock = threading.Lock()
         self._silent_until = 0.0
@@ -134,9 +134,21 @@ class Broker:
                     self._sender = threading.Thread(target=self._work, name="nudges", daemon=True)
                     self._sender.start()
 
+    def close(self) -> None:
+        """Send what is still to be sent, and end."""
+        with self._lock:
+            if self._sender is not None:
+                self._outbox.put(None)
+                self._sender.join()
+                self._sender = None
+        self.app.close()
+
     def _work(self) -> None:
-        while True:
-            for message in together([self._outbox.get(), *_waiting(self._outbox)]):
+        over = False
+        while not over:
+            taken = [self._outbox.get(), *_waiting(self._outbox)]
+            over = None in taken
+            for message in together(message for message in taken if message):
                 self._send(message)
             time.sleep(_PAUSE)
 
@@ -172,7 +184,7 @@ def together(messages: Iterable[Message]) -> Iterator[Message]:
         yield Message("advance", names[start : start + TOGETHER])
 
 
-def _waiting(outbox: SimpleQueue[Message]) -> Iterator[Message]:
+def _waiting(outbox: SimpleQueue[Message | None]) -> Iterator[Message | None]:
     """What is there already, without waiting for more."""
     try:
         while True:

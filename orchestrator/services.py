@@ -79,6 +79,8 @@ class Services:
 
     def close(self) -> None:
         self.db.close()
+        if isinstance(self.nudge, Broker):
+            self.nudge.close()
 
 
 def _broker(config: Config) -> Broker:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from celery.signals import setup_logging
+from celery.signals import setup_logging, worker_shutdown
 
 from orchestrator import config, logs
 from orchestrator.broker import make_app
@@ -24,9 +24,15 @@ app = make_app(str(settings.broker_url))
 # A sweep that nobody had time for is not made up for: the next one does its work.
 _sweep = {"task": "sweep", "schedule": settings.sweep_every, "options": {"expires": settings.sweep_every * 5}}
 app.conf.beat_schedule = {"sweep": _sweep}
-jobs.register(app, jobs.Lazily(lambda: Services(settings, pool=24)))
+services = jobs.Lazily(lambda: Services(settings, pool=24))
+jobs.register(app, services)
 
 
 @setup_logging.connect
 def _logging(**_: Any) -> None:
     logs.configure()
+
+
+@worker_shutdown.connect
+def _close(**_: Any) -> None:
+    services.close()

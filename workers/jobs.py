@@ -42,6 +42,12 @@ class Lazily:
                 self._services = services
             return self._services
 
+    def close(self) -> None:
+        """Say what is still to be said, and end."""
+        with self._lock:
+            if self._services is not None:
+                self._services.close()
+
 
 def register(app: Celery, services: Callable[[], Services]) -> None:
     """Give the application its jobs."""
