@@ -52,7 +52,8 @@ def test_draw_for_an_image_with_a_preview(tmp_path: Path, photo: Path) -> None:
 
 def test_all_shapes_and_a_file(tmp_path: Path) -> None:
     out = tmp_path / "m.png"
-    drawing = {"size": [100, 100], "shapes": [{"rectangle": [0, 90, 10, 100]}]}
+    erased_first = {"rectangle": [40, 40, 60, 60], "erase": True}
+    drawing = {"size": [100, 100], "shapes": [{"rectangle": [0, 90, 10, 100]}, erased_first]}
     shapes = ["--ellipse", "0.4,0.4,0.6,0.6", "--polygon", "0,0 .1,0 0,.1", "--stroke", "0.9,0.1", "--relative"]
 
     result = mask("draw", "--shapes", "-", *shapes, "-o", out, given=json.dumps(drawing))
