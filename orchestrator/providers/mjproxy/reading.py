@@ -19,7 +19,8 @@ from orchestrator.providers.payload import objects
 _MEANING = frozenset({"id", "status"})
 _KNOWN = _MEANING | {"progress", "failReason", "imageUrl", "buttons", "width", "height", "seed", "prompt"}
 _TEXTUAL = frozenset({"DESCRIBE", "SHORTEN"})
-_PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d{1,9})?\s*%|\s*(\d{1,3})(?:\.\d{1,9})?\s*", re.ASCII)
+_PERCENT = re.compile(r"(?<![\d.])(\d{1,3})(?:\.\d{1,9})?\s*%", re.ASCII)
+_NUMBER = re.compile(r"\s*(\d{1,3})(?:\.\d{1,9})?\s*", re.ASCII)
 
 
 class TaskSchema(Schema):
@@ -68,11 +69,8 @@ def percent(value: Any) -> int | None:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     text = value if isinstance(value, str) else f"{value:.6f}" if isinstance(value, float) else str(value)
-    match = _PERCENT.fullmatch(text) or _PERCENT.search(text)
-    if not match or (match[1] is None and match[0] != text):
-        return None
-    number = int(match[1] or match[2])
-    return number if number <= 100 else None
+    match = _NUMBER.fullmatch(text) or _PERCENT.search(text)
+    return int(match[1]) if match and int(match[1]) <= 100 else None
 
 
 def _load(item: Mapping[str, Any]) -> dict[str, Any]:
