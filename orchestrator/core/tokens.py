@@ -34,6 +34,8 @@ def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | N
         raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error) as error:
         raise BadToken from error
+    if _text(raw) != token:  # base64 spells the same bytes in several ways; only ours is ours
+        raise BadToken
     subject, mac = raw[:-_MAC], raw[-_MAC:]
     # Every secret is tried, so that the time taken does not tell which one matched.
     matches = [hmac.compare_digest(mac, _mac(secret, account, subject)) for secret in secrets]
@@ -47,7 +49,11 @@ def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | N
 
 
 def _encode(subject: bytes, secret: bytes, account: str) -> str:
-    return base64.urlsafe_b64encode(subject + _mac(secret, account, subject)).rstrip(b"=").decode("ascii")
+    return _text(subject + _mac(secret, account, subject))
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode("ascii")
 
 
 def _mac(secret: bytes, account: str, subject: bytes) -> bytes:
