@@ -5,9 +5,10 @@ from __future__ import annotations
 from orchestrator.errors import ConfigError
 from orchestrator.providers.acedata import AceData
 from orchestrator.providers.base import Dialect
+from orchestrator.providers.imagineapi import ImagineAPI
 from orchestrator.providers.mjproxy import MjProxy
 
-DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (AceData(), MjProxy())}
+DIALECTS: dict[str, Dialect] = {dialect.name: dialect for dialect in (AceData(), MjProxy(), ImagineAPI())}
 
 
 def dialect(name: str) -> Dialect:
