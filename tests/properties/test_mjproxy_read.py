@@ -51,7 +51,7 @@ def check(body: bytes) -> None:
         events = read(body)
     except MalformedDelivery:
         return
-    assert 1 <= len(events) <= 1000
+    assert len(events) <= 1000
     for event in events:
         assert storable(event.as_json())
         assert (event.error is not None) == (event.kind is EventKind.FAILED)
@@ -76,7 +76,11 @@ def test_any_json(values: list[Any]) -> None:
 
 @given(LIKELY)
 def test_a_task_is_read_with_its_id_and_without_our_secret(task: dict[str, Any]) -> None:
-    (event,) = read(json.dumps(task).encode("utf-8", "replace"))
+    events = read(json.dumps(task).encode("utf-8", "replace"))
+    assert len(events) == (task["status"] != "MODAL")
+    if not events:
+        return
+    event = events[0]
     assert event.external_id is None or len(event.external_id) == len(str(task["id"]))
     assert event.terminal == (task["status"] in ("SUCCESS", "FAILURE", "CANCEL"))
     assert "secret" not in json.dumps(event.as_json())

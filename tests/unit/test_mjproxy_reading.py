@@ -26,7 +26,6 @@ def event(**task: Any) -> Event:
         (None, EventKind.ACCEPTED),
         ("NOT_START", EventKind.ACCEPTED),
         ("SUBMITTED", EventKind.ACCEPTED),
-        ("MODAL", EventKind.ACCEPTED),
         ("A_NEW_ONE", EventKind.ACCEPTED),
         ("IN_PROGRESS", EventKind.PROGRESSED),
         ("in_progress", EventKind.PROGRESSED),
@@ -37,6 +36,10 @@ def event(**task: Any) -> Event:
 )
 def test_the_status_decides_and_never_the_progress(status: str | None, kind: EventKind) -> None:
     assert event(status=status, progress="100%").kind is kind
+
+
+def test_a_window_that_waits_for_its_confirmation_is_no_job_yet() -> None:
+    assert read(b'{"id":"18","status":"MODAL","progress":"0%"}') == ()
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,10 @@ def sighting(tasks: Sequence[Mapping[str, Any]] | None, order: Order) -> Sightin
     if name is None:
         return Sighting()
     try:
-        return Sighting(name, events=(event_of(latest),), candidates=(name,))
+        event = event_of(latest)
     except MalformedDelivery:
-        return Sighting(name, candidates=(name,))  # that it exists is what was asked
+        event = None  # that it exists is what was asked
+    return Sighting(name, events=(event,) if event else (), candidates=(name,))
 
 
 def covers(tasks: Sequence[Mapping[str, Any]], order: Order) -> bool:

@@ -39,15 +39,21 @@ _SCHEMA = TaskSchema()
 
 def read(body: bytes) -> tuple[Event, ...]:
     """The events of a delivery. Raises MalformedDelivery, with the errors by field."""
-    return tuple(event_of(item) for item in objects(body))
+    return tuple(event for event in map(event_of, objects(body)) if event)
 
 
-def event_of(item: Mapping[str, Any]) -> Event:
-    """The event in one task object: its status decides, never its progress. Raises MalformedDelivery."""
+def event_of(item: Mapping[str, Any]) -> Event | None:
+    """The event in one task object: its status decides, never its progress. Raises MalformedDelivery.
+
+    None for a window that waits to be confirmed: it is no job yet. Taken for one, it would hide that the confirmation
+    was refused, or that the worker died before it confirmed.
+    """
     task = _load(item)
     if not task.keys() & _MEANING:
         raise MalformedDelivery(f"the object has none of {', '.join(sorted(_MEANING))}")
     name, status = task.get("id") or None, task.get("status", "").strip().upper()
+    if status == "MODAL":
+        return None
     if status == "SUCCESS":
         return Event(EventKind.SUCCEEDED, name, 100, _result(task, name))
     if status in ("FAILURE", "CANCEL"):
@@ -83,7 +89,7 @@ def _load(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unfinished(task: Mapping[str, Any], name: str | None, status: str) -> Event:
-    """MODAL waits for its window to be confirmed; an empty status is a gateway's that has not asked upstream yet."""
+    """An empty status is a gateway's that has not asked its upstream yet."""
     preview = {"preview_url": task["imageUrl"]} if task.get("imageUrl") else {}
     result = {**preview, **(_extra(task) or {})} or None
     kind = EventKind.PROGRESSED if status == "IN_PROGRESS" else EventKind.ACCEPTED
