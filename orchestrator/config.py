@@ -9,12 +9,14 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import yaml
 
+from orchestrator.core.actions import ACTIONS
 from orchestrator.errors import ConfigError
 
 Callback = Literal["push", "poll", "both"]
@@ -33,6 +35,7 @@ class Account:
 
     slots: submissions in flight at once. submits_per_second: None is unlimited. callback: how results come back.
     stream: ask for progress frames (as several POSTs when pushed, read by the worker when polled).
+    prices: of an accepted action, in any unit, so that runs can say what they cost.
     quiet: seconds of silence after which a pushed task is polled. poll: seconds between polls of a polled task.
     """
 
@@ -47,6 +50,7 @@ class Account:
     stream: bool = False
     quiet: float = 120.0
     poll: float = 8.0
+    prices: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def pushes(self) -> bool:
@@ -157,8 +161,12 @@ def _pairs(variable: str, text: str) -> dict[str, str]:
 
 
 def _url(variable: str, text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and parts.hostname and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
         raise ConfigError(f"{variable}: {text!r} is not an http or https URL")
     return text.rstrip("/")
 
@@ -210,19 +218,29 @@ _ACCOUNT_KEYS = frozenset(Account.__dataclass_fields__)
 def _accounts_file(path: Path, values: Mapping[str, str]) -> dict[str, Account]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"ORCHESTRATOR_ACCOUNTS: {path} cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        # Its message quotes the line, and there may be a token in it.
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark else ""
+        raise ConfigError(f"ORCHESTRATOR_ACCOUNTS: {path}{place}: it is not YAML") from None
     entries = document.get("accounts") if isinstance(document, dict) else document
     if not isinstance(entries, list):
         raise ConfigError(f"ORCHESTRATOR_ACCOUNTS: {path}: expected a list of accounts")
     accounts = [_account(f"{path}: account {number}", entry, values) for number, entry in enumerate(entries, 1)]
-    return {account.name: account for account in accounts}
+    named: dict[str, Account] = {}
+    for number, account in enumerate(accounts, 1):
+        if account.name in named:
+            raise ConfigError(f"{path}: account {number}: name: {account.name!r} stands there twice")
+        named[account.name] = account
+    return named
 
 
 def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
     if not isinstance(entry, dict):
-        raise ConfigError(f"{where}: expected a mapping, found {entry!r}")
-    unknown = sorted(set(entry) - _ACCOUNT_KEYS)
+        raise ConfigError(f"{where}: expected a mapping, found {type(entry).__name__}")
+    unknown = sorted(set(entry) - _ACCOUNT_KEYS, key=str)
     if unknown:
         raise ConfigError(f"{where}: unknown key {unknown[0]!r}; allowed: {', '.join(sorted(_ACCOUNT_KEYS))}")
     fields = dict(entry)
@@ -237,12 +255,42 @@ def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
         f"{where}: base_url", str(fields.get("base_url") or DEFAULT_BASE_URL.get(fields["provider"], ""))
     )
     fields["token"] = _expand(where, str(fields.get("token", "")), values)
-    fields["modes"] = tuple(fields.get("modes", ("fast", "relax", "turbo")))
-    for key, low in (("slots", 1), ("quiet", 0), ("poll", 0), ("submits_per_second", 0)):
-        value = fields.get(key)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < low):
-            raise ConfigError(f"{where}: {key}: {value!r} is not a number of at least {low}")
+    fields["modes"] = _modes(where, fields)
+    _check_kinds(where, fields)
+    for key, low in (("slots", 1), ("quiet", 0), ("poll", 0), ("submits_per_second", 0.001)):
+        if key in fields and not _is_number(fields[key], low):
+            raise ConfigError(f"{where}: {key}: {fields[key]!r} is not a number of at least {low}")
+    fields["prices"] = _prices(where, fields.get("prices") or {})
     return Account(**fields)
+
+
+def _modes(where: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
+    modes = fields.get("modes", ["fast", "relax", "turbo"])
+    if not isinstance(modes, list) or not all(isinstance(mode, str) for mode in modes):
+        raise ConfigError(f"{where}: modes: {modes!r} is not a list of words")
+    return tuple(modes)
+
+
+def _check_kinds(where: str, fields: Mapping[str, Any]) -> None:
+    if not isinstance(fields.get("stream", False), bool):
+        raise ConfigError(f"{where}: stream: {fields['stream']!r}; allowed: true, false")
+    if not isinstance(fields.get("slots", 1), int):
+        raise ConfigError(f"{where}: slots: {fields['slots']!r} is not a whole number")
+
+
+def _is_number(value: Any, least: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and least <= value < inf
+
+
+def _prices(where: str, prices: Any) -> dict[str, float]:
+    if not isinstance(prices, dict):
+        raise ConfigError(f"{where}: prices: {prices!r} is not a mapping of actions to prices")
+    for action, price in prices.items():
+        if action not in ACTIONS:
+            raise ConfigError(f"{where}: prices: unknown action {action!r}; allowed: {', '.join(ACTIONS)}")
+        if not _is_number(price, 0):
+            raise ConfigError(f"{where}: prices: {action}: {price!r} is not a number of at least 0")
+    return dict(prices)
 
 
 def _expand(where: str, text: str, values: Mapping[str, str]) -> str:
