@@ -24,6 +24,7 @@ from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
 from orchestrator.store import accounts, callbacks, tasks
 from workers.health import may_go_elsewhere, move_on, note_refusal
+from workers.mask import check_mask
 
 log = structlog.get_logger(__name__)
 REFUSED = Backoff(first=1.0, most=60.0, jitter=1.0)
@@ -93,6 +94,7 @@ def _submit(services: Services, account: Account, task: Task) -> None:
     outcome: SubmitOutcome
     try:
         dialect.check(account, order)
+        check_mask(order)
     except InvalidInput as error:
         outcome = Refused(TaskError("invalid_order", error.message))
     else:

@@ -13,6 +13,7 @@ from orchestrator.api import cursors, schemas
 from orchestrator.api.fields import Cursor, Label, Text, limit, one_of, said, whole
 from orchestrator.api.here import services
 from orchestrator.api.section import Section
+from orchestrator.core.cost import cost
 from orchestrator.core.run import Run
 from orchestrator.core.states import RunState
 from orchestrator.errors import InvalidInput
@@ -139,12 +140,14 @@ def retry_run(order: dict[str, Any], run_id: UUID) -> Any:
 def _whole(connection: Connection, found: list[Run]) -> list[dict[str, Any]]:
     """Runs with their tasks and objects. They are read before those, so that a finished run shows all of its tasks'
     ends."""
+    prices = {name: account.prices for name, account in services().config.accounts.items()}
     ids = [run.id for run in found]
     known = tasks.tasks_of_runs(connection, ids)
     objects = runs.objects_of_runs(connection, ids)
+    own = {run.id: [task for task in known if task.run_id == run.id] for run in found}
     return [
         {name: getattr(run, name) for name in _FIELDS}
-        | {"tasks": [task for task in known if task.run_id == run.id]}
+        | {"tasks": own[run.id], "cost": cost(own[run.id], prices)}
         | {"archive": [one for one in objects if one["run_id"] == run.id]}
         for run in found
     ]

@@ -85,6 +85,9 @@ class Run(Schema):
     error = failure()
     tasks = fields.List(fields.Nested(Task), metadata=said("In the order of their opening, superseded ones included."))
     archive = fields.List(fields.Nested(Object))
+    cost = fields.Float(
+        allow_none=True, metadata=said("By the accounts' prices; null when an accepted action has none.")
+    )
 
 
 class Transition(Schema):

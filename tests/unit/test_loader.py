@@ -9,17 +9,18 @@ from jsonschema import Draft202012Validator
 from pipeline_documents import IMAGINE, good
 
 from orchestrator import loader
-from orchestrator.core.actions import ACTIONS
 from orchestrator.core.backoff import Backoff
 from orchestrator.core.pipeline import PASSING, Input, Step
 from orchestrator.core.states import TaskKind
+from orchestrator.providers import DIALECTS
 
 
 @pytest.mark.parametrize("name", sorted(loader.shipped()))
 def test_each_shipped_pipeline_loads(name: str) -> None:
     document = loader.read(loader.shipped()[name], name)
+    capabilities = {account: frozenset(dialect.actions) for account, dialect in DIALECTS.items()}
 
-    pipeline = loader.parse(document, where=name, capabilities={"acedata": frozenset(ACTIONS)}, scorers=["quality"])
+    pipeline = loader.parse(document, where=name, capabilities=capabilities, scorers=["quality"])
 
     assert pipeline.name == name
     assert pipeline.description
