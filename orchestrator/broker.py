@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from queue import Empty, SimpleQueue
@@ -27,7 +28,7 @@ log = structlog.get_logger(__name__)
 ROUTES = {"advance": "advance", "submit": "submit", "look": "submit", "act": "media", "sweep": "sweep"}
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
 TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
-_PAUSE = 0.005  # seconds after sending, in which what is to go together may come together
+_PAUSE = 0.01  # seconds after sending, in which what is to go together may come together
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
 
 
@@ -172,16 +173,22 @@ class Broker:
 
 
 def together(messages: Iterable[Message]) -> Iterator[Message]:
-    """The same messages in fewer: runs to advance share one, each named once."""
+    """The same messages in fewer: runs to advance share one, each named once; what is ready is added up by account."""
     run_ids: dict[Any, None] = {}
+    ready: Counter[str] = Counter()
     for message in messages:
         if message.job == "advance":
             run_ids.update(dict.fromkeys(message.arguments))
+        elif message.job == "submit" and not message.after:
+            account, count = message.arguments
+            ready[account] += count
         else:
             yield message
     names = tuple(run_ids)
     for start in range(0, len(names), TOGETHER):
         yield Message("advance", names[start : start + TOGETHER])
+    for account, count in ready.items():
+        yield Message("submit", (account, count))
 
 
 def _waiting(outbox: SimpleQueue[Message | None]) -> Iterator[Message | None]:

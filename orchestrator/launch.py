@@ -83,8 +83,7 @@ def _run(services: Services, connection: Connection, request: Request) -> Run:
     stored = pipelines.get_pipeline(connection, request.pipeline, request.version)
     pipeline = services.pipeline(connection, stored["name"], stored["version"])
     # Accounts come and go: what was possible when the pipeline was stored may not be today.
-    document = stored["document"] | ({"account": list(request.accounts)} if request.accounts else {})
-    loader.parse(document, where=stored["name"], capabilities=services.capabilities())
+    services.check_fit(stored, request.accounts)
     return Run(
         id=uuid7(),
         pipeline=stored["name"],

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator import expressions, loader
 from orchestrator.broker import Broker, Nudge, make_app
@@ -42,6 +42,7 @@ class Services:
         self.nudge: Nudge = nudge or _broker(config)
         self.expressions: Expressions = expressions
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
+        self._fitting: set[tuple[str, int, tuple[str, ...]]] = set()
 
     def pipeline(self, connection: Connection, name: str, version: int) -> Pipeline:
         """A stored pipeline, parsed once per process: a version never changes."""
@@ -50,6 +51,15 @@ class Services:
             document = pipelines.get_pipeline(connection, name, version)["document"]
             self._pipelines[key] = loader.parse(document, where=f"{name} version {version}")
         return self._pipelines[key]
+
+    def check_fit(self, stored: Mapping[str, Any], accounts: tuple[str, ...]) -> None:
+        """Whether the accounts of today can do a stored pipeline, on ``accounts`` instead of its own if there are any;
+        asked once per process, for neither side changes. Raises InvalidPipeline."""
+        key = (stored["name"], stored["version"], accounts)
+        if key not in self._fitting:
+            document = stored["document"] | ({"account": list(accounts)} if accounts else {})
+            loader.parse(document, where=stored["name"], capabilities=self.capabilities())
+            self._fitting.add(key)
 
     def dialect(self, account: str) -> Dialect:
         return dialect(self.config.account(account).provider)
