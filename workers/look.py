@@ -142,7 +142,7 @@ def _sighting(services: Services, account: Account, task: Task) -> Sighting:
     """What the provider's list says, once the jobs of other tasks are left out."""
     dialect, order = services.dialect(account.name), order_of(services, account, task)
     sighting = dialect.find(account, order)
-    if order.callback_url is not None or not sighting.candidates:
+    if not sighting.candidates:
         return sighting
     with services.db.connection() as connection:
         taken = tasks.taken_jobs(connection, account.name, sighting.candidates, but=task.id)
