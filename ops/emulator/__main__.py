@@ -7,6 +7,7 @@ import secrets
 import click
 
 from ops.emulator.chaos import KINDS, parse
+from ops.emulator.mjproxy_options import LAYERS, MjOptions
 from ops.emulator.options import Options
 from ops.emulator.server import serve
 
@@ -46,14 +47,26 @@ def _chaos(_context: click.Context, _option: click.Parameter, value: str) -> str
 @click.option("--concurrency", default=0, help="Jobs in flight per token; default 5, or no limit with --instant.")
 @click.option("--concurrency-code", default="too_many_requests", show_default=True, help="Error code of that 429.")
 @click.option("--quota", default=None, type=int, help="Paid jobs until used_up; default: no limit.")
+@click.option("--mj-layer", default="plus", show_default=True, help="midjourney-proxy as in: " + ", ".join(LAYERS))
+@click.option("--mj-queue", default=10, show_default=True, help="Its tasks that may wait in line for a slot.")
+@click.option("--mj-remix", is_flag=True, help="Its account has Remix on: reroll, vary and pan open a window.")
+@click.option("--mj-notify", is_flag=True, help="Its gateway passes notifyHook on.")
+@click.option("--mj-account-filter", is_flag=True, help="Its gateway passes accountFilter on.")
+@click.option("--mj-numeric-result", is_flag=True, help="Its submits answer the task id as a number.")
+@click.option("--mj-long-ids", is_flag=True, help="Its task ids have 17 digits.")
+@click.option("--mj-poll", default=15.0, show_default=True, help="Seconds between its gateway's looks at a task.")
+@click.option("--mj-timeout", default=300.0, show_default=True, help="Seconds until java gives a task up; 0: never.")
+@click.option("--mj-balance-code", default=4, show_default=True, help="Its gateway's code for used-up quota: 4 or 25.")
 def main(
     host: str, port: int, seed: int | None, small: bool, image_size: int, tokens: tuple[str, ...], **rest: object
 ) -> None:
     """Emulate the provider's API, pictures and callbacks included."""
     size = 256 if small else image_size
     seed = secrets.randbelow(10**6) if seed is None else seed
+    mj_wishes = {key.removeprefix("mj_"): rest.pop(key) for key in list(rest) if key.startswith("mj_")}
     try:
-        options = Options(seed=seed, image_size=size, tokens=tuple(map(_token, tokens)), **rest)  # type: ignore[arg-type]  # click has checked the types
+        mj = MjOptions(**mj_wishes)  # type: ignore[arg-type]  # click has checked the types
+        options = Options(seed=seed, image_size=size, tokens=tuple(map(_token, tokens)), mj=mj, **rest)  # type: ignore[arg-type]  # as above
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:

@@ -100,12 +100,21 @@ def statistics(engine: Engine) -> dict[str, Any]:
 
 
 def _paid_twice(jobs: list[Job]) -> dict[str, dict[str, int]]:
-    by_url = Counter(job.order.callback_url for job in jobs if job.order.callback_url)
-    by_step = Counter(f"{job.order.image_id} {job.order.action}" for job in jobs if job.order.image_id)
+    by_url = Counter(_url_and_state(job) for job in jobs if job.order.callback_url)
+    by_step = Counter(
+        f"{job.order.image_id} {job.order.button or job.order.action}" for job in jobs if job.order.image_id
+    )
+    by_state = Counter(job.order.client_state for job in jobs if job.order.client_state)
     return {
         "callback_url": {key: count for key, count in by_url.items() if count > 1},
         "image_and_action": {key: count for key, count in by_step.items() if count > 1},
+        "client_state": {key: count for key, count in by_state.items() if count > 1},
     }
+
+
+def _url_and_state(job: Job) -> str:
+    """What tells one task of a client from another: where a dialect has a state, one URL may serve many."""
+    return " ".join(filter(None, (job.order.callback_url, job.order.client_state)))
 
 
 def _newest(entries: list[dict[str, Any]]) -> Response:

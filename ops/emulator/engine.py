@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -41,6 +41,7 @@ class Engine:
         self._lock = threading.RLock()
         self._listeners: set[Listener] = set()
         self._stopped = False
+        self._forgetters: list[Callable[[], None]] = []
 
     def configure(self, wishes: dict[str, Any]) -> None:
         """Change settings; ValueError or TypeError when a wish is wrong, and then nothing is changed."""
@@ -56,6 +57,12 @@ class Engine:
             self.journal.clear()
             self.book = JobBook(self.options.keep_jobs)
             self.line = WaitingLine()
+            for forget in self._forgetters:
+                forget()
+
+    def on_reset(self, forget: Callable[[], None]) -> None:
+        """Have this called at each reset: a dialect may remember things of its own."""
+        self._forgetters.append(forget)
 
     def stop(self) -> None:
         """End every thread; those who still wait for an answer are told that there is none."""

@@ -13,7 +13,7 @@ class Fault:
 
     path: str
     status: int = 500
-    code: str | None = None
+    code: str | int | None = None
     message: str | None = None
     retry_after: float | None = None
     cut: bool = False

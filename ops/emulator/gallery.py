@@ -85,10 +85,9 @@ class Darkroom:
         return image
 
 
-def gallery(engine: Engine, links: Links) -> Blueprint:
+def gallery(engine: Engine, links: Links, darkroom: Darkroom) -> Blueprint:
     """The routes of both kinds of URL."""
     routes = Blueprint("gallery", __name__)
-    darkroom = Darkroom()
 
     @routes.get("/attachments/<channel>/<image_id>/<name>")
     def attachment(channel: str, image_id: str, name: str) -> Response:

@@ -28,9 +28,11 @@ class Links:
         raw = self._signed(job, job.image_id_at(0), self._name(job), now, lifetime)
         return raw, f"{raw}width={job.picture.width // 2}&height={job.picture.height // 2}"
 
-    def frame(self, job: Job, *, now: float, lifetime: int) -> tuple[str, str]:
-        """(raw URL, thumbnail URL) of the progress frame now shown: a quarter of the result's size."""
-        raw = self._signed(job, job.image_id_at(job.frame), f"{job.job_id}_grid_0.webp", now, lifetime)
+    def frame(self, job: Job, *, now: float, lifetime: int, frame: int | None = None) -> tuple[str, str]:
+        """(raw URL, thumbnail URL) of the progress frame now shown, or of another: a quarter of the result's size."""
+        raw = self._signed(
+            job, job.image_id_at(job.frame if frame is None else frame), f"{job.job_id}_grid_0.webp", now, lifetime
+        )
         return raw, f"{raw}width={job.picture.width // 8}&height={job.picture.height // 8}"
 
     def parts(self, job: Job, *, style: str, now: float, lifetime: int) -> list[str]:

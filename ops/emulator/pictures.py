@@ -20,11 +20,12 @@ class Picture:
     """How to make a picture; nothing is rendered until someone asks for it.
 
     width, height  of the raw picture; a grid's are twice its quadrants'
-    edit           paint, quadrant, enlarge, vary, redraw, outpaint
+    edit           paint, quadrant, enlarge, vary, redraw, outpaint, photo
     quadrant       0..3: of a grid parent
     amount         strength of `vary` (0..1), part of the new width and height the parent fills for `outpaint`
     anchor         where the parent sits in an outpainted picture: 0..1 of the free space, across and down
     mask           PNG bytes for `redraw`, white is painted anew; None: the middle
+    photo          PNG bytes of a picture that is not drawn, but there
     """
 
     width: int
@@ -38,6 +39,7 @@ class Picture:
     amount: tuple[float, float] = (1.0, 1.0)
     anchor: tuple[float, float] = (0.5, 0.5)
     mask: bytes | None = None
+    photo: bytes | None = None
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -51,6 +53,8 @@ class Picture:
 
 def render(picture: Picture) -> Image.Image:
     """The raw picture, RGB."""
+    if picture.photo is not None:
+        return Image.open(io.BytesIO(picture.photo)).convert("RGB")
     if picture.grid:
         return _grid(picture)
     if picture.parent is None:

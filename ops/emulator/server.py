@@ -21,6 +21,7 @@ from ops.emulator.options import Options
 
 _THREADS = 64  # a long synchronous answer keeps one of them
 _WATCH = 1.0  # seconds between looks at the parent process
+_KNOCK = 0.02  # seconds between tries to reach the socket that is about to listen
 
 
 class Emulator:
@@ -83,15 +84,27 @@ def serve(host: str, port: int, options: Options) -> None:
         log_enabled=False,
         workers_kill_timeout=2,
     )
-    server.serve(target_loader=partial(_load, options, f"http://{host}:{port}", os.getpid()), wrap_loader=False)
+    server.serve(target_loader=partial(_load, options, (host, port), os.getpid()), wrap_loader=False)
 
 
-def _load(options: Options, url: str, parent: int) -> Callable[..., Any]:
-    """The WSGI callable, made inside the worker process; the listening socket is open by now."""
+def _load(options: Options, address: tuple[str, int], parent: int) -> Callable[..., Any]:
+    """The WSGI callable, made inside the worker process, shortly before that listens."""
     app = application(Engine(options))
     threading.Thread(target=_watch_parent, args=(parent,), daemon=True).start()
-    click.echo(f"emulator listening on {url} seed={options.seed}")
+    threading.Thread(target=_announce, args=(address, options.seed), daemon=True).start()
     return app
+
+
+def _announce(address: tuple[str, int], seed: int) -> None:
+    """Print the line that says ready as soon as a connection is taken."""
+    while True:
+        try:
+            socket.create_connection(address, _WATCH).close()
+        except OSError:
+            time.sleep(_KNOCK)
+        else:
+            break
+    click.echo(f"emulator listening on http://{address[0]}:{address[1]} seed={seed}")
 
 
 def _watch_parent(parent: int) -> None:

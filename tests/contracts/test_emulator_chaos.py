@@ -185,7 +185,8 @@ def test_what_was_paid_for_twice_is_told(inbox: Inbox) -> None:
         for url in (f"{inbox.url}/1", f"{inbox.url}/1", f"{inbox.url}/2"):
             client.imagine(action="upscale2", image_id=grid, callback_url=url)
         duplicates = client.view("stats")["duplicates"]
-        assert duplicates == {"callback_url": {f"{inbox.url}/1": 2}, "image_and_action": {f"{grid} upscale2": 3}}
+        assert duplicates["callback_url"] == {f"{inbox.url}/1": 2}
+        assert duplicates["image_and_action"] == {f"{grid} upscale2": 3}
 
 
 @pytest.mark.parametrize("status", [302, 307, 404, 500])
