@@ -127,6 +127,13 @@ MEANING_PROBLEMS: list[tuple[dict[str, Any], str, str]] = [
         "choose a quadrant and upscale it first",
     ),
     (good(steps__large={"action": "upscale_4x", "of": "keep"}), "steps.large.of", "which yields nothing to work on"),
+    (
+        good(steps__grid={"action": "video", "with": {"image": "u"}}, steps__keep__archive="grid"),
+        "steps.keep.archive",
+        "found 'grid', which yields a video; only a grid or a single image can be archived",
+    ),
+    (good(steps__more={"action": "video_extend", "of": "grid"}), "steps.more.of", "video_extend works on a video"),
+    (good(steps__more={"action": "video_extend", "of": "best"}), "steps.more.of", "video_extend works on a video"),
     (good(steps__best__by="all", steps__single__for_each=[1, 2]), "steps.single.for_each", "fanned out already"),
     (good(steps__grid__for_each=[1, 2], steps__best__by="all"), "steps.best.by", "fanned out already"),
     (good(steps__grid__on_failure={"else": "gone"}), "steps.grid.on_failure", "unknown step: found 'gone'"),

@@ -122,6 +122,14 @@ def test_accounts_must_exist_and_be_able_to_do_the_action(account: Any, key: str
     assert sentence in caught.value.fields[key][0]
 
 
+@pytest.mark.parametrize("source", ["grid", "best"])
+def test_no_quadrant_is_advised_where_none_would_do(source: str) -> None:
+    with pytest.raises(InvalidPipeline) as caught:
+        loader.parse(good(steps__more={"action": "video_extend", "of": source}))
+
+    assert caught.value.fields["steps.more.of"][0].endswith("video_extend works on a video")
+
+
 def test_accounts_that_can_do_it_are_accepted() -> None:
     document = good(account="acedata", steps__large={"action": "upscale_4x", "of": "single", "account": "other"})
 
