@@ -106,8 +106,7 @@ CAPABILITIES = {"acedata": frozenset({"imagine", "upscale"}), "other": frozenset
         (
             "acedata",
             "steps.large.action",
-            "account 'acedata' cannot do 'upscale_4x', did you mean 'upscale'?; it can do: imagine, upscale; "
-            "accounts that can: other",
+            "cannot do 'upscale_4x', did you mean 'upscale'?; it can do: imagine, upscale; accounts that can: other",
         ),
         (["other", "acedata"], "steps.large.action", "account 'acedata' cannot do 'upscale_4x'"),
         (None, "account", "missing; step 'grid' needs one; accounts: acedata, other"),
