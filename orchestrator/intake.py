@@ -9,23 +9,26 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import structlog
 from uuid_utils.compat import uuid7
 
 from orchestrator.config import Account
-from orchestrator.core.events import Event, EventKind, Source
+from orchestrator.core.events import Event, EventKind, Source, TaskError
 from orchestrator.core.expiry import expires_at
 from orchestrator.core.states import Verdict
 from orchestrator.core.tokens import read_token
-from orchestrator.errors import BadToken, MalformedDelivery, TooLarge
+from orchestrator.errors import BadToken, DatabaseUnavailable, MalformedDelivery, TooLarge
+from orchestrator.logs import masked
 from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
 from orchestrator.store import callbacks
 from orchestrator.store.callbacks import Taken
 
 log = structlog.get_logger(__name__)
+SECOND_TRY = 2.0  # seconds for a new connection
 EVIDENCE = 16 * 1024  # bytes kept of a body that cannot be read
 
 
@@ -58,20 +61,19 @@ def take_events(
 ) -> Taken:
     """Correlate, merge and record evidence in one round trip; nudge every run that a task of it has ended."""
     now = services.now()
-    with services.db.connection() as connection:
-        taken = callbacks.receive(
-            connection,
-            callback_id=callback_id or uuid7(),
-            account=account.name,
-            task_id=task_id,
-            source=source.value,
-            content_type=content_type,
-            digest=hashlib.sha256(body).digest(),
-            body=body,
-            events=[_with_expiry(event, now).as_json() for event in events],
-            keep=source is Source.CALLBACK,
-            now=now,
-        )
+    taken = _receive(
+        services,
+        callback_id=callback_id or uuid7(),
+        account=account.name,
+        task_id=task_id,
+        source=source.value,
+        content_type=content_type,
+        digest=hashlib.sha256(body).digest(),
+        body=body,
+        events=[_enriched(event, now).as_json() for event in events],
+        keep=source is Source.CALLBACK,
+        now=now,
+    )
     if source is Source.CALLBACK:
         CALLBACKS.labels(account.name, taken.verdict.value).inc()
     for run_id in taken.ended_runs:
@@ -88,8 +90,21 @@ def take_events(
     return taken
 
 
-def _with_expiry(event: Event, now: datetime) -> Event:
-    """The event, its result saying when the image's address dies."""
+def _receive(services: Services, **delivery: Any) -> Taken:
+    """Take a delivery, a second time when the connection was cut: it is sent to us once, and twice changes nothing."""
+    try:
+        with services.db.connection() as connection:
+            return callbacks.receive(connection, **delivery)
+    except DatabaseUnavailable:
+        services.db.renew()
+        with services.db.connection(timeout=SECOND_TRY) as connection:
+            return callbacks.receive(connection, **delivery)
+
+
+def _enriched(event: Event, now: datetime) -> Event:
+    """The event, its result saying when the image's address dies, its error without our own secrets."""
+    if event.error:
+        return replace(event, error=TaskError(event.error.code, masked(event.error.message)))
     if event.kind is not EventKind.SUCCEEDED or not event.result:
         return event
     url = event.result.get("raw_image_url") or event.result.get("image_url")

@@ -14,6 +14,9 @@ InputType = Literal["string", "integer", "number", "boolean", "list", "object"]
 # Failure codes that a step is tried again for when its ``retry`` names no ``on``: the provider's passing troubles.
 PASSING = frozenset({"api_error", "timeout", "too_many_requests", "rate_limited", "unreachable", "download_failed"})
 
+# Failures after which the provider may still be at work on the job: another attempt may be paid for a second time.
+PERHAPS_PAID = frozenset({"submission_uncertain", "timed_out"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Input:
@@ -29,14 +32,18 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """attempts: executions of the step in all (1: no retry). on: failure codes worth another; "any" is every code."""
+    """attempts: executions of the step in all (1: no retry). on: failure codes worth another.
+
+    "any" is every code but those after which the former job may still be paid for: these have to be named.
+    """
 
     attempts: int = 1
     backoff: Backoff = field(default_factory=lambda: Backoff(first=5.0))
     on: frozenset[str] = PASSING
 
     def allows(self, code: str, attempts_made: int) -> bool:
-        return attempts_made < self.attempts and ("any" in self.on or code in self.on)
+        wanted = code in self.on or ("any" in self.on and code not in PERHAPS_PAID)
+        return attempts_made < self.attempts and wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,10 @@ class Database:
         with self.connection() as connection, connection.transaction():
             yield connection
 
+    def renew(self) -> None:
+        """Drop the connections that are cut, as all are after a restart of the database."""
+        self._pool.check()
+
     def stats(self) -> Mapping[str, int]:
         """What the pool does now: connections open, idle, requests that wait for one."""
         found = self._pool.get_stats()

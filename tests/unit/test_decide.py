@@ -10,7 +10,7 @@ import pytest
 from factories import NOW, Simulation, keys, make_run, make_task, pipeline
 
 from orchestrator.core.decide import Finish, Plan
-from orchestrator.core.pipeline import Pipeline, Step
+from orchestrator.core.pipeline import Pipeline, Retry, Step
 from orchestrator.core.states import RunState, TaskKind, TaskState
 from orchestrator.core.view import Standing
 
@@ -529,3 +529,20 @@ def test_the_accounts_of_a_run_stand_in_for_the_pipelines_but_not_for_a_steps_ow
     assert pipeline.accounts_of(step) == ("first",)
     assert pipeline.accounts_of(step, ("other", "third")) == ("other", "third")
     assert pipeline.accounts_of(replace(step, accounts=("own",)), ("other",)) == ("own",)
+
+
+@pytest.mark.parametrize(
+    ("on", "code", "again"),
+    [
+        ({"any"}, "api_error", True),
+        ({"any"}, "submission_uncertain", False),  # it may have been paid for
+        ({"any"}, "timed_out", False),
+        ({"any", "timed_out"}, "timed_out", True),
+        ({"api_error"}, "forbidden", False),
+    ],
+)
+def test_any_code_does_not_mean_paying_twice(on: set[str], code: str, again: bool) -> None:
+    retry = Retry(attempts=2, on=frozenset(on))
+
+    assert retry.allows(code, 1) is again
+    assert not retry.allows(code, 2)
