@@ -27,7 +27,7 @@ ROWS = st.fixed_dictionaries(
         "url": TEXT | st.none(),
         "error": TEXT | st.none(),
         "upscaled_urls": st.lists(TEXT, max_size=6) | st.none(),
-        "novelty": VALUES,
+        "novelty": TEXT | st.integers() | st.lists(STATUS, max_size=2),
     },
 )
 WRAPPED: st.SearchStrategy[dict[str, Any]] = st.one_of(
