@@ -170,6 +170,13 @@ def keys(opened: Iterable[Open]) -> list[tuple[str, int, int]]:
 # Rows of a real database ------------------------------------------------------------------------------
 
 
+def wipe(connection: psycopg.Connection[Any]) -> None:
+    """Nothing is left but accounts with their slots, and pipelines."""
+    connection.execute("DELETE FROM callbacks")
+    connection.execute("DELETE FROM runs")
+    connection.execute("DELETE FROM slots s USING accounts a WHERE a.name = s.account AND s.number > a.slots")
+
+
 def insert_run(connection: psycopg.Connection[Any], run_id: UUID | None = None) -> UUID:
     """A running run of a pipeline that has nothing but a name."""
     run_id = run_id or some_uuid()

@@ -420,6 +420,8 @@ DECLARE
     v_task tasks;
 BEGIN
     PERFORM lock_jobs(account, ARRAY [p_external]) FROM tasks WHERE id = p_task;
+    UPDATE accounts SET strikes = 0, paused_until = NULL, paused_reason = NULL
+    WHERE name = (SELECT account FROM tasks WHERE id = p_task) AND strikes > 0;
     SELECT * INTO v_task FROM tasks WHERE id = p_task FOR NO KEY UPDATE;
     v_task.quiet := p_quiet;
     IF v_task.external_id IS NULL
@@ -427,8 +429,6 @@ BEGIN
                        WHERE external_id = p_external AND (account = v_task.account) IS TRUE) THEN
         v_task.external_id := p_external;
     END IF;
-    UPDATE accounts SET strikes = 0, paused_until = NULL, paused_reason = NULL
-    WHERE name = v_task.account AND strikes > 0;
     IF v_task.state IN ('submitting', 'uncertain') OR v_task.state = 'ready' AND v_task.submissions > 0 THEN
         PERFORM wait_on(v_task, 'accepted', p_now);
     ELSE
