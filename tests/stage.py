@@ -250,9 +250,10 @@ def stage(
     options: Mapping[str, Any],
     account: Mapping[str, Any],
     config: Mapping[str, Any],
-    others: Collection[str] = (),
+    others: Collection[str] | Mapping[str, str] = (),
 ) -> Iterator[Stage]:
-    """Everything built up; and torn down again. account: fields of the first account; others: names of more like it."""
+    """Everything built up; and torn down again. account: fields of the first account; others: names of
+    more like it, or names and their providers."""
     clock, app = Clock(), Flask("receiver")
     nudges = Nudges(clock)
     server = _Server("127.0.0.1", 0, app, _Silent)
@@ -260,7 +261,10 @@ def stage(
     one = Account(
         **{"name": ACCOUNT, "provider": ACCOUNT, "base_url": emulator.url, "token": "secret-token", **account}
     )
-    known = {ACCOUNT: one} | {name: replace(one, name=name, token=f"token-of-{name}") for name in others}
+    known = {ACCOUNT: one} | {
+        name: replace(one, name=name, provider=provider, token=f"token-of-{name}")
+        for name, provider in (others if isinstance(others, Mapping) else dict.fromkeys(others, one.provider)).items()
+    }
     fields = {"public_url": f"http://127.0.0.1:{server.server_port}", "allow_hosts": ("127.0.0.1",), **config}
     services = make_services(**{"nudge": nudges, "clock": clock, "accounts": known, **fields})
     app.register_blueprint(blueprint(services))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any
 
@@ -19,7 +19,9 @@ def make_stage(make_services: Callable[..., Services]) -> Iterator[MakeStage]:
     """``make_stage(options={...}, slots=2, settle=9)``: the emulator's options; the rest goes to account or config."""
     with ExitStack() as built:
 
-        def make(options: dict[str, Any] | None = None, others: Collection[str] = (), **fields: Any) -> Stage:
+        def make(
+            options: dict[str, Any] | None = None, others: Collection[str] | Mapping[str, str] = (), **fields: Any
+        ) -> Stage:
             account = {name: fields.pop(name) for name in list(fields) if name in OF_ACCOUNT}
             return built.enter_context(stage(make_services, options or {}, account, fields, others))
 
