@@ -90,6 +90,16 @@ def take_events(
     return taken
 
 
+def take_parked(services: Services, account: Account, external_id: str) -> None:
+    """Take up the deliveries to the account's hook that came before anybody knew the job."""
+    with services.db.connection() as connection:
+        waiting = callbacks.parked_for(connection, account.name, external_id)
+    for kept in waiting:
+        body = bytes(kept["body"])
+        events = services.dialect(account.name).read(body)
+        take_events(services, account, None, events, body=body, source=Source.CALLBACK, callback_id=kept["id"])
+
+
 def _receive(services: Services, **delivery: Any) -> Taken:
     """Take a delivery, a second time when the connection was cut: it is sent to us once, and twice changes nothing."""
     try:

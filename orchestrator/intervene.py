@@ -12,7 +12,7 @@ from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
 from orchestrator.errors import Conflict, InvalidInput
-from orchestrator.intake import take_events
+from orchestrator.intake import take_events, take_parked
 from orchestrator.services import Services
 from orchestrator.store import Connection, callbacks, runs, tasks
 from orchestrator.store.callbacks import Taken
@@ -97,7 +97,7 @@ def resolve(services: Services, task_id: UUID, outcome: str, external_id: str | 
 
     outcome: ``submitted`` (with the provider's id), ``not_submitted`` (it is sent again) or ``failed``.
     """
-    now = services.now()
+    now, parked = services.now(), False
     with services.db.connection() as connection:
         task = tasks.get_task(connection, task_id)
         if task.state is not TaskState.UNCERTAIN:
@@ -106,7 +106,7 @@ def resolve(services: Services, task_id: UUID, outcome: str, external_id: str | 
             if not external_id:
                 raise InvalidInput("external_id is needed", fields={"external_id": ["the provider's id of the job"]})
             quiet = services.config.account(str(task.account)).quiet
-            tasks.record_submitted(connection, task_id, external_id, quiet=min(quiet, 1.0), now=now)
+            parked = tasks.record_submitted(connection, task_id, external_id, quiet=min(quiet, 1.0), now=now)
         elif outcome == "not_submitted":
             error = TaskError("not_submitted", "a person found that it never arrived")
             tasks.refuse_submission(connection, task_id, error, retry_at=now, now=now)
@@ -117,6 +117,9 @@ def resolve(services: Services, task_id: UUID, outcome: str, external_id: str | 
             raise InvalidInput(
                 f"outcome: {outcome!r}", fields={"outcome": ["allowed: submitted, not_submitted, failed"]}
             )
+    if parked and external_id:
+        take_parked(services, services.config.account(str(task.account)), external_id)
+    with services.db.connection() as connection:
         resolved = tasks.get_task(connection, task_id)
     if resolved.final:
         services.nudge.advance(resolved.run_id)

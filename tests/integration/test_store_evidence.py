@@ -16,7 +16,7 @@ from orchestrator.core.states import TaskState, Verdict
 from orchestrator.core.tokens import account_token, task_token
 from orchestrator.errors import MalformedDelivery
 from orchestrator.intake import take_callback, take_events
-from orchestrator.intervene import adopt, replay
+from orchestrator.intervene import adopt, replay, resolve
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
 from orchestrator.store import callbacks, tasks
@@ -136,6 +136,15 @@ def test_a_delivery_with_one_unknown_job_waits_for_it_and_takes_the_others_at_on
     assert replay(services, parked["id"]).verdict is Verdict.ACCEPTED
     assert state(services, early)[0] is TaskState.SUCCEEDED
     assert [(one["verdict"], one["copies"]) for one in kept(services)] == [("accepted", 1)]
+
+
+def test_a_person_who_names_the_job_takes_up_what_was_parked_for_it(services: Services) -> None:
+    task = submitted(services)
+    by_hook(services, done("job"))
+    with services.db.connection() as connection:
+        tasks.doubt_submission(connection, task, "lost", wake_at=services.now(), now=services.now())
+    assert resolve(services, task, "submitted", "job").state is TaskState.SUCCEEDED
+    assert [one["verdict"] for one in kept(services)] == ["accepted"]
 
 
 def test_the_jobs_id_is_news(services: Services) -> None:
