@@ -25,6 +25,8 @@ PROVIDERS = ("acedata", "mjproxy", "imagineapi")
 ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 CREDENTIALS = {"acedata": "ACEDATA_TOKEN", "mjproxy": "MJPROXY_SECRET", "imagineapi": "IMAGINEAPI_TOKEN"}
 SUBMIT_TIMEOUT, SETTLE = 30.0, 45.0
+# Behind a gateway, and without a hook entered in the provider's dashboard, callbacks of these never come.
+DEFAULT_CALLBACK: Mapping[str, Callback] = {"acedata": "push", "mjproxy": "both", "imagineapi": "both"}
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
 DEFAULT_BASE_URL = {"acedata": "https://api.acedata.cloud", "imagineapi": "https://cl.imagineapi.dev"}
 
@@ -208,7 +210,13 @@ def _accounts(values: Mapping[str, str]) -> dict[str, Account]:
             if not base_url:
                 raise ConfigError(f"{provider.upper()}_BASE_URL: needed because {variable} is set")
             base_url = _url(f"{provider.upper()}_BASE_URL", base_url)
-            found[provider] = Account(name=provider, provider=provider, base_url=base_url, token=values[variable])
+            found[provider] = Account(
+                name=provider,
+                provider=provider,
+                base_url=base_url,
+                token=values[variable],
+                callback=DEFAULT_CALLBACK[provider],
+            )
     return found
 
 
@@ -254,6 +262,7 @@ def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
     fields["base_url"] = _url(
         f"{where}: base_url", str(fields.get("base_url") or DEFAULT_BASE_URL.get(fields["provider"], ""))
     )
+    fields.setdefault("callback", DEFAULT_CALLBACK[fields["provider"]])
     fields["token"] = _expand(where, str(fields.get("token", "")), values)
     fields["modes"] = _modes(where, fields)
     _check_kinds(where, fields)

@@ -12,6 +12,7 @@ from ops.cli.listing import Item, json_option
 from ops.cli.server import with_server
 from ops.cli.settings import settings
 from orchestrator.config import Account
+from orchestrator.core.tokens import account_token
 from orchestrator.errors import OrchestratorError
 from orchestrator.providers import dialect
 
@@ -86,6 +87,24 @@ def check(name: str | None, as_json: bool) -> None:
     failed = [one["name"] for one in found if one["level"] == "fail"]
     if failed:
         raise Failure(f"not usable: {', '.join(failed)}")
+
+
+@providers.command()
+@click.argument("name")
+@json_option
+def hook(name: str, as_json: bool) -> None:
+    """Print the address to enter at a provider that has one hook for all jobs (ImagineAPI); treat it as a secret."""
+    config = settings()
+    config.account(name)
+    if not config.secrets:
+        raise Refused(
+            "the signing secret is not known here", hint="Set ORCHESTRATOR_SECRET as the service has it, or start `up`."
+        )
+    url = config.callback_url(name, account_token(config.secrets, name))
+    if as_json:
+        display.show_json({"name": name, "url": url})
+    else:
+        click.echo(url)
 
 
 def _checked(account: Account) -> dict[str, str]:

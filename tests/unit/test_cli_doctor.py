@@ -3,9 +3,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from ops.cli.doctor import effective, without_password
+from ops.cli.providers import hook
 from orchestrator.config import load
+from orchestrator.core.tokens import read_token
 
 SECRETS = {
     "DATABASE_URL": "postgresql://me:hush-db@db.test/x?sslpassword=hush-tls",
@@ -37,3 +40,17 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
 )
 def test_passwords_in_urls_are_masked(url: str | None, expected: str) -> None:
     assert without_password(url) == expected
+
+
+def test_the_hook_of_an_account_is_an_address_the_receiver_takes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path))
+    monkeypatch.setenv("ORCHESTRATOR_SECRET", "a-secret-of-sixteen")
+    monkeypatch.setenv("IMAGINEAPI_TOKEN", "a-token")
+    monkeypatch.setenv("ORCHESTRATOR_PUBLIC_URL", "https://hooks.test")
+
+    shown = CliRunner().invoke(hook, ["imagineapi"]).output.strip()
+
+    assert shown.startswith("https://hooks.test/callbacks/imagineapi/")
+    assert read_token((b"a-secret-of-sixteen",), "imagineapi", shown.rpartition("/")[2]) is None
