@@ -10,6 +10,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ import pytest
 from emulator_support import SLOW, Client, Inbox, emulating
 from PIL import Image
 
+from ops.emulator.mjproxy_options import MjOptions
 from orchestrator.config import Account
 from orchestrator.core.actions import ACTIONS, Yields
 from orchestrator.core.events import Accepted, Ambiguous, Event, EventKind, Refused, Sighting
@@ -27,12 +29,16 @@ from orchestrator.providers.base import Dialect, Order, Parent
 PICTURES = {Yields.GRID, Yields.SINGLE}
 
 # Where the emulator takes submissions in each dialect.
-EMULATED = {"acedata": "/midjourney/imagine"}
+EMULATED = {"acedata": "/midjourney/imagine", "mjproxy": "/mj/submit/imagine"}
 
 
 @pytest.fixture(params=sorted(EMULATED))
 def speaker(request: pytest.FixtureRequest) -> Dialect:
     return dialect(request.param)
+
+
+# What only this one does: streams, texts without a job, actions named as they are.
+acedata_only = pytest.mark.parametrize("speaker", ["acedata"], indirect=True)
 
 
 @pytest.fixture
@@ -44,7 +50,7 @@ def instant() -> Iterator[Client]:
 @pytest.fixture
 def slow() -> Iterator[Client]:
     """Work goes on only when a test pushes the clock."""
-    with emulating(latency=SLOW, tokens=(("ours", "secret"),), concurrency=2) as client:
+    with emulating(latency=SLOW, tokens=(("ours", "secret"),), concurrency=2, mj=MjOptions(queue=0)) as client:
         yield client
 
 
@@ -98,11 +104,22 @@ def wait_for_end(speaker: Dialect, account: Account, external_id: str) -> Event:
 def test_a_pushed_result_comes_to_the_callback_url(speaker: Dialect, instant: Client, inbox: Inbox) -> None:
     outcome = speaker.submit(account_at(speaker, instant), an_order(callback_url=inbox.url), Reports())
     assert isinstance(outcome, Accepted)
-    inbox.wait(1)
-    (event,) = speaker.read(inbox.letters[0][1])
+    event = end_in(speaker, inbox)
     assert (event.kind, event.external_id) == (EventKind.SUCCEEDED, outcome.external_id)
 
 
+def end_in(speaker: Dialect, inbox: Inbox) -> Event:
+    """The event of the delivery that tells the end; others may come before it."""
+    ends: list[Event] = []
+    for number in count(1):
+        inbox.wait(number)
+        ends = [event for _, body in inbox.letters[:number] for event in speaker.read(body) if event.terminal]
+        if ends:
+            break
+    return ends[0]
+
+
+@acedata_only
 def test_a_pushed_stream_comes_frame_by_frame(speaker: Dialect, instant: Client, inbox: Inbox) -> None:
     outcome = speaker.submit(account_at(speaker, instant, stream=True), an_order(callback_url=inbox.url), Reports())
     assert isinstance(outcome, Accepted)
@@ -115,6 +132,7 @@ def test_a_pushed_stream_comes_frame_by_frame(speaker: Dialect, instant: Client,
     assert "actions" not in events[0].result
 
 
+@acedata_only
 def test_a_stream_read_here_is_reported_as_it_comes(speaker: Dialect, instant: Client) -> None:
     reports = Reports()
     outcome = speaker.submit(account_at(speaker, instant, stream=True, callback="poll"), an_order(), reports)
@@ -156,6 +174,7 @@ def mask_for(parent: Parent) -> str:
     return "data:image/png;base64," + base64.b64encode(out.getvalue()).decode()
 
 
+@acedata_only
 def test_every_follow_up_action_can_be_done(speaker: Dialect, instant: Client) -> None:
     account = account_at(speaker, instant, callback="poll")
     grid = made(speaker, account, an_order(inputs={"prompt": "a red fox --v 7"}))
@@ -172,6 +191,7 @@ def test_every_follow_up_action_can_be_done(speaker: Dialect, instant: Client) -
     assert instant.view("stats")["paid_jobs"] == 2 + len(follow_ups)
 
 
+@acedata_only
 def test_words_are_answered_at_once(speaker: Dialect, instant: Client) -> None:
     account = account_at(speaker, instant, callback="poll")
     grid = made(speaker, account, an_order())
@@ -192,6 +212,7 @@ def test_words_are_answered_at_once(speaker: Dialect, instant: Client) -> None:
         assert event.result["text"] == event.result["texts"][0] != ""
 
 
+@acedata_only
 def test_images_are_prompted_with_and_blended(speaker: Dialect, instant: Client) -> None:
     account = account_at(speaker, instant, callback="poll")
     images = [f"https://img.example/{n}.png" for n in range(5)]
@@ -219,7 +240,7 @@ def test_a_bad_flag_fails_the_job_with_the_providers_reason(speaker: Dialect, in
     assert isinstance(outcome, Accepted)
     event = wait_for_end(speaker, account, outcome.external_id)
     assert event.error
-    assert event.error.message.startswith("Unrecognized argument(s): `-c`")
+    assert "Unrecognized argument(s): `-c`" in event.error.message
 
 
 def test_a_full_account_is_refused_for_now(speaker: Dialect, slow: Client) -> None:
@@ -241,7 +262,7 @@ def test_a_wrong_token_is_a_matter_of_the_account(speaker: Dialect, instant: Cli
 
 
 def test_retry_after_is_heard(speaker: Dialect, instant: Client) -> None:
-    fault = {"path": EMULATED[speaker.name], "status": 429, "code": "too_many_requests", "retry_after": 7}
+    fault = {"path": EMULATED[speaker.name], "status": 429, "retry_after": 7}
     instant.control("config", {"fail_next": fault})
     outcome = speaker.submit(account_at(speaker, instant), an_order(), Reports())
     assert isinstance(outcome, Refused)
@@ -274,6 +295,7 @@ def test_a_job_that_never_arrived_is_absent(speaker: Dialect, instant: Client, c
     assert instant.view("stats")["paid_jobs"] == 1
 
 
+@acedata_only
 def test_twins_without_a_callback_url_are_told_apart_by_those_that_are_taken(speaker: Dialect, instant: Client) -> None:
     account = account_at(speaker, instant, callback="poll")
     order = an_order()
