@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -45,12 +46,24 @@ class Order:
     taken: frozenset[str] = frozenset()
 
 
+class Wait(StrEnum):
+    """How a result can come back."""
+
+    PUSH = "callback"  # to the task's own URL, or to the account's hook
+    PUSHED_FRAMES = "callbacks with progress"
+    POLL = "poll"
+    STREAM = "stream"  # read by the worker
+    ANSWER = "answer"  # with the submission
+    NO_CALL = "no call"  # it came with the parent's result: nothing is sent or paid
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capability:
     """One neutral action in one dialect. name: the provider's own word for it (``{n}`` stands for the quadrant)."""
 
     name: str
     inputs: frozenset[str] = field(default_factory=frozenset)
+    waits: frozenset[Wait] = frozenset({Wait.PUSH, Wait.POLL})
 
 
 Report = Callable[[tuple[Event, ...], bytes], None]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from orchestrator.core.actions import ACTIONS, Action
-from orchestrator.providers.base import Capability
+from orchestrator.providers.base import Capability, Wait
 
 IMAGINE = "/midjourney/imagine"
 EDITS = "/midjourney/edits"
@@ -86,8 +86,15 @@ def path_of(action: str) -> str:
     return _PATHS.get(action, IMAGINE)
 
 
+_JOB = frozenset({Wait.PUSH, Wait.POLL})
+_IN_FOUR_WAYS = _JOB | {Wait.PUSHED_FRAMES, Wait.STREAM}
+_AT_ONCE = frozenset({Wait.ANSWER})
+
+
 def _capability(action: Action, name: str) -> Capability:
-    return Capability(name=name, inputs=(action.required | action.optional) & _SENT[path_of(action.name)])
+    path = path_of(action.name)
+    waits = _IN_FOUR_WAYS if path == IMAGINE else _AT_ONCE if action.name in TEXTS else _JOB
+    return Capability(name=name, inputs=(action.required | action.optional) & _SENT[path], waits=waits)
 
 
 CAPABILITIES = MappingProxyType({name: _capability(ACTIONS[name], word) for name, word in _NAMES.items()})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 
 from orchestrator.core.actions import ACTIONS, Action
-from orchestrator.providers.base import Capability
+from orchestrator.providers.base import Capability, Wait
 
 IMAGINE = "/mj/submit/imagine"
 BLEND = "/mj/submit/blend"
@@ -68,11 +68,14 @@ _WITHOUT = {
     "zoom_out_1_5x": {"prompt"},
     "seed": {"mode"},
 }
+_SYNCHRONOUS = frozenset({"seed", "upload"})
+_JOB = frozenset({Wait.PUSHED_FRAMES, Wait.POLL})
+_AT_ONCE = frozenset({Wait.ANSWER})
 
 
 def _capability(action: Action, name: str) -> Capability:
     inputs = (action.required | action.optional) & _SENT - _WITHOUT.get(action.name, set())
-    return Capability(name=name, inputs=inputs)
+    return Capability(name=name, inputs=inputs, waits=_AT_ONCE if action.name in _SYNCHRONOUS else _JOB)
 
 
 CAPABILITIES = MappingProxyType(
