@@ -293,6 +293,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION receive(p_id uuid, p_account text, p_task uuid, p_source text, p_content_type text, p_digest bytea, p_body bytea, p_events jsonb, p_keep boolean, p_now timestamp with time zone, OUT verdict verdict, OUT reason text, OUT task_id uuid, OUT ended_runs uuid[])
  RETURNS record
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
     v_task tasks;
@@ -361,6 +362,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION claim_submission(p_account text, p_lease interval, p_now timestamp with time zone)
  RETURNS SETOF tasks
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
     v_account accounts;
@@ -415,6 +417,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION record_submitted(p_task uuid, p_external text, p_quiet double precision, p_now timestamp with time zone)
  RETURNS boolean
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
     v_task tasks;
@@ -446,6 +449,7 @@ END $function$;
 CREATE OR REPLACE FUNCTION refuse_submission(p_task uuid, p_submission integer, p_error jsonb, p_retry_at timestamp with time zone, p_now timestamp with time zone)
  RETURNS task_state
  LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
     v_task tasks;

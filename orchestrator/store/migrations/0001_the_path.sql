@@ -92,10 +92,13 @@ CREATE TABLE tasks (
     CHECK (kind <> 'provider' OR account IS NOT NULL)
 ) WITH (fillfactor = 70);
 CREATE UNIQUE INDEX tasks_external ON tasks (external_id, account) WHERE external_id IS NOT NULL;
-CREATE INDEX tasks_to_submit ON tasks (account, priority DESC, wake_at) WHERE state = 'ready' AND kind = 'provider';
+-- "IS TRUE" keeps tasks_by_state away from who looks for ready tasks: when statistics were made in a quiet moment, the
+-- planner takes the two for equally good, and would later read and sort all that is ready.
+CREATE INDEX tasks_to_submit ON tasks (account, priority DESC, wake_at)
+    WHERE (state = 'ready') IS TRUE AND kind = 'provider';
 CREATE INDEX tasks_with_a_choice ON tasks (account) WHERE state = 'ready' AND kind = 'provider'
     AND params #> '{accounts,1}' IS NOT NULL AND params -> 'parent' = 'null';
-CREATE INDEX tasks_to_act ON tasks (urgent_at, wake_at) WHERE state = 'ready' AND kind <> 'provider';
+CREATE INDEX tasks_to_act ON tasks (urgent_at, wake_at) WHERE (state = 'ready') IS TRUE AND kind <> 'provider';
 CREATE INDEX tasks_to_look_at ON tasks (wake_at) WHERE state IN ('submitting', 'uncertain', 'working', 'waiting');
 CREATE INDEX tasks_unsettled ON tasks (finished_at) WHERE finished_at IS NOT NULL AND NOT settled;
 CREATE INDEX tasks_newest ON tasks (created_at DESC, id DESC);
@@ -165,8 +168,10 @@ CREATE INDEX objects_by_hash ON objects (sha256);
 -- The functions below take locks in one order, so that they never wait for one another in a circle: the jobs' advisory
 -- locks, the run, the account, tasks by their id, slots (docs/adr/0003-lock-order.md).
 
--- Until a table is analysed for the first time, the planner takes every index for equally good, and may read a whole
--- account by the index that lists it. "(account = x) IS TRUE" leaves it only the index that was meant.
+-- A connection that plans while the tables are still empty keeps those plans until somebody analyses them, in a busy
+-- first minute say: to the planner of an empty table every way is equally good. So the functions below leave it only
+-- the way that stays good: no table is read from end to end, and "(account = x) IS TRUE" instead of "account = x" keeps
+-- off the indexes that list a whole account.
 
 -- Whoever speaks of a job takes its lock first: an id may be known to nobody yet, and then there is no row to lock.
 CREATE FUNCTION lock_jobs(p_account text, p_external_ids text[]) RETURNS void LANGUAGE sql AS $$
@@ -282,7 +287,7 @@ CREATE FUNCTION receive(
     p_id uuid, p_account text, p_task uuid, p_source text, p_content_type text, p_digest bytea, p_body bytea,
     p_events jsonb, p_keep boolean, p_now timestamptz,
     OUT verdict verdict, OUT reason text, OUT task_id uuid, OUT ended_runs uuid[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_task tasks;
     v_event jsonb;
@@ -351,7 +356,7 @@ END $$;
 -- Returns no row when there is nothing to do; otherwise the task, now submitting. A task that was sent back to ready
 -- while its run ended is cancelled instead: nothing is paid for a run that is over. Nobody waits here for anybody.
 CREATE FUNCTION claim_submission(p_account text, p_lease interval, p_now timestamptz) RETURNS SETOF tasks
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_account accounts;
     v_slot integer;
@@ -371,7 +376,7 @@ BEGIN
     END IF;
     LOOP
         SELECT * INTO v_task FROM tasks
-        WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
+        WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
         ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN;
@@ -405,7 +410,7 @@ END $$;
 -- The provider has the job. The id is kept even if a callback was quicker; true when a parked callback waits for it.
 -- A task that was already sent back to ready waits after all: its job exists.
 CREATE FUNCTION record_submitted(p_task uuid, p_external text, p_quiet double precision, p_now timestamptz) RETURNS boolean
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_task tasks;
 BEGIN
@@ -437,7 +442,7 @@ END $$;
 -- p_submission: which of the task's submissions was refused; what is said of a former one changes nothing.
 CREATE FUNCTION refuse_submission(
     p_task uuid, p_submission integer, p_error jsonb, p_retry_at timestamptz, p_now timestamptz
-) RETURNS task_state LANGUAGE plpgsql AS $$
+) RETURNS task_state LANGUAGE plpgsql SET enable_seqscan = off AS $$
 DECLARE
     v_task tasks;
 BEGIN

@@ -90,7 +90,7 @@ SELECT count(*) FROM moved;
 -- ready -> working for the most urgent local act.
 WITH next AS (
     SELECT id FROM tasks
-    WHERE state = 'ready' AND kind <> 'provider' AND wake_at <= %(now)s
+    WHERE (state = 'ready') IS TRUE AND kind <> 'provider' AND wake_at <= %(now)s
     ORDER BY urgent_at, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
 ), moved AS (
     UPDATE tasks
@@ -172,12 +172,14 @@ SELECT external_id FROM tasks WHERE account = %(account)s AND external_id = ANY(
 -- name: accounts_with_ready_tasks
 -- Which of these accounts have something to submit.
 SELECT name FROM unnest(%(accounts)s::text[]) name
-WHERE EXISTS (SELECT FROM tasks WHERE account = name AND state = 'ready' AND kind = 'provider' AND wake_at <= %(now)s);
+WHERE EXISTS (SELECT FROM tasks
+              WHERE account = name AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= %(now)s);
 
 -- name: count_ready_acts
 -- How many local acts wait for a worker, counted up to a limit.
 SELECT count(*) FROM (
-    SELECT FROM tasks WHERE state = 'ready' AND kind <> 'provider' AND wake_at <= %(now)s LIMIT %(limit)s) waiting;
+    SELECT FROM tasks WHERE (state = 'ready') IS TRUE AND kind <> 'provider' AND wake_at <= %(now)s
+    LIMIT %(limit)s) waiting;
 
 -- name: unsettled_runs
 -- Runs with an end that nobody has taken notice of: their nudge was lost.

@@ -1,0 +1,82 @@
+"""The hot statements read the index that was meant for them, whatever the statistics say of a quiet moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from factories import NOW, insert_run, later
+
+from orchestrator.config import Account
+from orchestrator.store import Connection, Database, accounts, tasks
+
+ACCOUNT = Account(name="acedata", provider="acedata", base_url="http://127.0.0.1:9", slots=50)
+TASKS = """
+    INSERT INTO tasks (id, run_id, step, item, attempt, kind, action, params, account, provider, wake_at, timeout,
+                       created_at, state, finished_at, settled)
+    SELECT gen_random_uuid(), %(run)s, %(step)s, n, 1, %(kind)s::task_kind, 'x', '{}', 'acedata', 'acedata', %(now)s,
+           60, %(now)s, %(state)s::task_state, CASE WHEN %(state)s = 'succeeded' THEN %(now)s END, true
+    FROM generate_series(1, %(count)s) n"""
+
+
+@pytest.fixture
+def connection(database_url: str) -> Iterator[Connection]:
+    """A database whose statistics were made when nothing was to do, and then there is much."""
+    database = Database(database_url, size=1)
+    with database.connection() as found:
+        accounts.put_accounts(found, [ACCOUNT])
+        fill(found, 4000, kind="provider", state="succeeded")
+        found.execute("VACUUM ANALYZE")
+        yield found
+    database.close()
+
+
+def fill(connection: Connection, count: int, *, kind: str, state: str) -> None:
+    run = insert_run(connection)
+    values = {"run": run, "step": kind, "kind": kind, "state": state, "now": NOW, "count": count}
+    connection.execute(TASKS, values)
+
+
+def reads(connection: Connection) -> dict[str, int]:
+    """How many entries were read of each index of the tasks."""
+    connection.execute("SELECT pg_stat_force_next_flush()")
+    found = connection.execute("SELECT indexrelname, idx_tup_read FROM pg_stat_user_indexes WHERE relname = 'tasks'")
+    return {one["indexrelname"]: one["idx_tup_read"] for one in found}
+
+
+def most_read(connection: Connection, before: dict[str, int]) -> int:
+    return max(count - before[name] for name, count in reads(connection).items())
+
+
+def test_a_claim_costs_the_same_however_much_is_ready(connection: Connection) -> None:
+    for _ in range(7):  # until the plan is settled
+        assert tasks.claim_submission(connection, "acedata", lease=60, now=NOW) is None
+    fill(connection, 3000, kind="provider", state="ready")
+    before = reads(connection)
+    for _ in range(10):
+        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
+    assert tasks.accounts_with_ready_tasks(connection, ["acedata"], now=later(1)) == ["acedata"]
+    assert most_read(connection, before) < 300
+
+
+def test_an_act_costs_the_same_however_many_are_ready(connection: Connection) -> None:
+    for _ in range(7):
+        assert tasks.claim_act(connection, lease=60, now=NOW) is None
+        assert tasks.count_ready_acts(connection, limit=8, now=NOW) == 0
+    fill(connection, 3000, kind="archive", state="ready")
+    before = reads(connection)
+    for _ in range(10):
+        assert tasks.claim_act(connection, lease=60, now=later(1)) is not None
+    assert tasks.count_ready_acts(connection, limit=8, now=later(1)) == 8
+    assert most_read(connection, before) < 300
+
+
+def test_a_sweep_costs_what_it_takes(connection: Connection) -> None:
+    for _ in range(7):
+        assert tasks.claim_due(connection, lease=20, limit=5, now=NOW) == []
+        assert tasks.unsettled_runs(connection, before=NOW, limit=5) == []
+    fill(connection, 3000, kind="archive", state="waiting")
+    before = reads(connection)
+    assert len(tasks.claim_due(connection, lease=20, limit=5, now=later(1))) == 5
+    assert tasks.unsettled_runs(connection, before=later(1), limit=5) == []
+    assert most_read(connection, before) < 300
