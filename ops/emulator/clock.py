@@ -12,6 +12,8 @@ from typing import ClassVar
 
 logger = logging.getLogger(__name__)
 
+_PATIENCE = 30.0  # seconds for what is due to be done
+
 
 class Clock:
     """Epoch seconds, plus what advance() has added: so that a test needs no sleep."""
@@ -36,6 +38,7 @@ class Scheduler:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._changed = threading.Condition()
         self._stopped = False
+        self._busy = False
         self._thread = threading.Thread(target=self._work, name="emulator-scheduler", daemon=True)
         self._thread.start()
 
@@ -44,13 +47,17 @@ class Scheduler:
         with self._changed:
             heapq.heappush(self._heap, (self._clock.now() + seconds, next(self._serial), action))
             if self._heap[0][2] is action:
-                self._changed.notify()
+                self._changed.notify_all()
 
     def advance(self, seconds: float) -> None:
-        """Push the clock forward; what falls due is done at once, in its order."""
+        """Push the clock forward; what falls due is done, in its order, when this returns."""
         with self._changed:
             self._clock.push(seconds)
-            self._changed.notify()
+            self._changed.notify_all()
+            self._changed.wait_for(self._idle, _PATIENCE)
+
+    def _idle(self) -> bool:
+        return self._stopped or not (self._busy or (self._heap and self._heap[0][0] <= self._clock.now()))
 
     def waiting(self) -> int:
         """How many actions wait for their time."""
@@ -66,7 +73,7 @@ class Scheduler:
         """End the thread; what waits is never done."""
         with self._changed:
             self._stopped = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
 
     def _work(self) -> None:
@@ -78,9 +85,12 @@ class Scheduler:
 
     def _next(self) -> Callable[[], None] | None:
         with self._changed:
+            self._busy = False
             while not self._stopped:
+                self._changed.notify_all()  # those who wait until all that is due is done
                 wait = self._heap[0][0] - self._clock.now() if self._heap else None
                 if wait is not None and wait <= 0:
+                    self._busy = True
                     return heapq.heappop(self._heap)[2]
                 self._changed.wait(wait)
             return None
