@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -102,6 +103,12 @@ class Client:
     def view(self, path: str) -> Json:
         facts: Json = requests.get(f"{self.url}/_emulator/{path}", timeout=DEADLINE).json()
         return facts
+
+    def settle(self) -> None:
+        """Wait until no callback is under way: a receiver has its own before it is on record."""
+        deadline = time.monotonic() + DEADLINE
+        while self.view("stats")["callbacks_waiting"]:
+            assert time.monotonic() < deadline
 
     def image(self, url: str) -> Image.Image:
         answer = requests.get(url, timeout=DEADLINE)

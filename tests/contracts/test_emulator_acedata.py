@@ -164,6 +164,7 @@ def test_the_callback_comes_once_and_without_signature(instant: Client, inbox: I
     (result,) = inbox.wait(1)
     assert answer.json() == {"task_id": result["task_id"]}
     assert result["actions"] == GRID
+    instant.settle()
     assert [entry["kind"] for entry in instant.view("callbacks")["items"]] == ["true"]
 
 
