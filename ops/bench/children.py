@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -73,14 +74,22 @@ def accepts(port: int) -> bool:
 
 
 def free_port(neighbours: int = 1) -> int:
-    """A loopback port that is free, as are those that follow it."""
-    for _ in range(100):
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = int(probe.getsockname()[1])
-        if port + neighbours < 65536 and not any(accepts(port + n) for n in range(neighbours)):
+    """A loopback port that is free, as are those that follow it; below the ports that connections get by themselves."""
+    for _ in range(200):
+        port = random.randrange(20_000, 30_000)
+        if all(_free(port + number) for number in range(neighbours)):
             return port
     raise BenchError("no free ports")
+
+
+def _free(port: int) -> bool:
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def tail(log: Path) -> str:

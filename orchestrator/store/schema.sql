@@ -1,6 +1,5 @@
 -- Today's schema: what an empty database is after every migration. Nobody applies this file; it is here to be read.
--- Written by tests/integration/test_migrations.py, which fails when it is not what the migrations make, and then says
--- where it has put the new text.
+-- tests/integration/test_migrations.py fails when it is not what the migrations make, and writes it when it is missing.
 
 CREATE TYPE run_state AS ENUM ('running', 'paused', 'succeeded', 'failed', 'cancelled');
 
@@ -106,9 +105,9 @@ CREATE TABLE tasks (
     CONSTRAINT tasks_progress_check CHECK (((progress >= 0) AND (progress <= 100)))
 ) WITH (fillfactor=70);
 CREATE UNIQUE INDEX tasks_external ON tasks USING btree (external_id, account) WHERE (external_id IS NOT NULL);
-CREATE INDEX tasks_to_submit ON tasks USING btree (account, priority DESC, wake_at) WHERE ((state = 'ready'::task_state) AND (kind = 'provider'::task_kind));
+CREATE INDEX tasks_to_submit ON tasks USING btree (account, priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind));
 CREATE INDEX tasks_with_a_choice ON tasks USING btree (account) WHERE ((state = 'ready'::task_state) AND (kind = 'provider'::task_kind) AND ((params #> '{accounts,1}'::text[]) IS NOT NULL) AND ((params -> 'parent'::text) = 'null'::jsonb));
-CREATE INDEX tasks_to_act ON tasks USING btree (urgent_at, wake_at) WHERE ((state = 'ready'::task_state) AND (kind <> 'provider'::task_kind));
+CREATE INDEX tasks_to_act ON tasks USING btree (urgent_at, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind <> 'provider'::task_kind));
 CREATE INDEX tasks_to_look_at ON tasks USING btree (wake_at) WHERE (state = ANY (ARRAY['submitting'::task_state, 'uncertain'::task_state, 'working'::task_state, 'waiting'::task_state]));
 CREATE INDEX tasks_unsettled ON tasks USING btree (finished_at) WHERE ((finished_at IS NOT NULL) AND (NOT settled));
 CREATE INDEX tasks_newest ON tasks USING btree (created_at DESC, id DESC);
@@ -383,7 +382,7 @@ BEGIN
     END IF;
     LOOP
         SELECT * INTO v_task FROM tasks
-        WHERE account = p_account AND state = 'ready' AND kind = 'provider' AND wake_at <= p_now
+        WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
         ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN;
