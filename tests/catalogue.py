@@ -8,8 +8,7 @@ import psycopg
 
 HEAD = """\
 -- Today's schema: what an empty database is after every migration. Nobody applies this file; it is here to be read.
--- Written by tests/integration/test_migrations.py, which fails when it is not what the migrations make, and then says
--- where it has put the new text.
+-- tests/integration/test_migrations.py fails when it is not what the migrations make, and writes it when it is missing.
 """
 
 _ENUMS = """

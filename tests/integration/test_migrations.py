@@ -38,14 +38,15 @@ def connected(url: str) -> Iterator[psycopg.Connection[dict[str, Any]]]:
         yield connection
 
 
-def test_schema_sql_is_what_the_migrations_make(database_url: str, tmp_path: Path) -> None:
-    kept = STORE.joinpath("schema.sql")
+def test_schema_sql_is_what_the_migrations_make(database_url: str) -> None:
+    """Delete the file, and this test writes it anew (and fails once, so that somebody looks at it)."""
+    kept = Path(str(STORE.joinpath("schema.sql")))
     with connected(database_url) as connection:
         made = schema(connection)
-    fresh = tmp_path / "schema.sql"
-    fresh.write_text(made, encoding="utf-8")
-    assert kept.is_file(), f"there is none: copy {fresh}"
-    assert made == kept.read_text(encoding="utf-8"), f"the migrations make another schema now: copy {fresh} over it"
+    if not kept.exists():
+        kept.write_text(made, encoding="utf-8")
+        pytest.fail(f"{kept.name} was written anew: look at it, and keep it")
+    assert made == kept.read_text(encoding="utf-8"), f"the migrations make another schema now: delete {kept.name}"
 
 
 def test_schema_sql_applied_to_an_empty_database_is_the_migrated_one(
