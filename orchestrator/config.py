@@ -102,7 +102,7 @@ class Config:
 def load(environment: Mapping[str, str] | None = None) -> Config:
     """Read and check the configuration. Raises ConfigError naming the variable, what was read and what is allowed."""
     values = dict(os.environ if environment is None else environment)
-    home = Path(values.get("ORCHESTRATOR_HOME") or Path.home() / ".local/share/orchestrator").expanduser().absolute()
+    home = _home(values.get("ORCHESTRATOR_HOME") or "~/.local/share/orchestrator")
     return Config(
         home=home,
         database_url=values.get("DATABASE_URL") or None,
@@ -148,6 +148,13 @@ def _numbers(values: Mapping[str, str]) -> dict[str, Any]:
             f"ORCHESTRATOR_SETTLE: {settle:g} is not above ORCHESTRATOR_SUBMIT_TIMEOUT, which is {submit:g}"
         )
     return found
+
+
+def _home(text: str) -> Path:
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise ConfigError(f"ORCHESTRATOR_HOME: {text} has no meaning for this user; allowed: a folder's path") from None
 
 
 def _words(text: str) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from ops.cli.up import Stack, assemble, greeting
+from ops.cli.stack import Stack, assemble
+from ops.cli.up import PORT, greeting
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError
 from orchestrator.errors import ConfigError
@@ -19,7 +20,9 @@ PROMPT = "a lighthouse on a cliff at dawn, oil painting --ar 1:1"
 
 @click.command()
 @click.option("--exit", "leave", is_flag=True, help="Stop everything when the run is over; status 0 if it succeeded.")
-@click.option("--port", default=8080, show_default=True, help="Of the receiver and the API; +1 dashboard, +2 emulator.")
+@click.option(
+    "--port", type=PORT, default=8080, show_default=True, help="Of the receiver and the API; +1 dashboard, +2 emulator."
+)
 @click.option("--home", type=click.Path(path_type=Path), help="Data folder [ORCHESTRATOR_HOME].")
 @click.option("--prompt", default=PROMPT, show_default=True)
 @click.option("--pipeline", default="hero-image", show_default=True)

@@ -89,7 +89,9 @@ def validate(files: tuple[Path, ...], account: bool, as_json: bool) -> None:
 
 def _print(verdicts: list[dict[str, Any]]) -> None:
     for one in verdicts:
-        click.echo(f"{one['file']}: {'ok' if one['valid'] else one['message']}", err=not one["valid"])
+        said = "ok" if one["valid"] else one["message"]
+        # A file that is not YAML is named by its message already, with line and column.
+        click.echo(said if said.startswith(f"{one['file']}:") else f"{one['file']}: {said}", err=not one["valid"])
         for line in one.get("problems", ()):
             click.echo(f"  {line}", err=True)
 

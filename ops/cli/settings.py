@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.supervisor.home import running
 from orchestrator.config import Config, load
+from orchestrator.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +48,12 @@ class Here:
 
 
 def here(home: Path | None = None) -> Here:
-    """What there is in ``home``, by default the one that the environment names."""
+    """What there is in ``home``, by default the one that the environment names. Raises ConfigError."""
     folder = (home or load({k: v for k, v in os.environ.items() if k == "ORCHESTRATOR_HOME"}).home).absolute()
-    return Here(folder, running(folder))
+    try:
+        return Here(folder, running(folder))
+    except OSError as error:
+        raise ConfigError(f"ORCHESTRATOR_HOME: {folder} cannot be read: {error.strerror}") from error
 
 
 def environment(place: Here) -> dict[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from ops.cli.checks import CHECKS
 from ops.cli.doctor import effective, without_password
 from ops.cli.providers import hook
 from orchestrator.config import load
@@ -27,6 +28,15 @@ def test_no_secret_is_shown(tmp_path: Path) -> None:
     assert "hush" not in str(shown)
     assert shown["DATABASE_URL"] == "postgresql://me:********@db.test/x?sslpassword=********"
     assert shown["ORCHESTRATOR_API_TOKENS"] == "ops:admin:********"
+
+
+def test_looking_makes_no_home(tmp_path: Path) -> None:
+    archive = next(check for check in CHECKS if check.__name__ == "_archive")
+
+    findings = list(archive(load({"ORCHESTRATOR_HOME": str(tmp_path / "home")})))
+
+    assert [finding.level for finding in findings] == ["ok"]
+    assert not (tmp_path / "home").exists()
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,7 @@ def test_an_empty_variable_is_as_good_as_none() -> None:
         ("ORCHESTRATOR_SWEEP_EVERY", "nan", "allowed: 0.1 to 60"),
         ("ORCHESTRATOR_SWEEP_EVERY", "0", "allowed: 0.1 to 60"),
         ("ORCHESTRATOR_SCORERS", "taste", "name=url"),
+        ("ORCHESTRATOR_HOME", "~nobody-of-that-name/data", "a folder's path"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(variable: str, text: str, said: str) -> None:
