@@ -424,7 +424,7 @@ def deadlocks(services: Services) -> int:
 def test_nothing_waits_for_one_another_in_a_circle(advancing: Services) -> None:
     services = with_pipeline(advancing, FAN)
     run_ids = [open_run(services).id for _ in range(4)]
-    at_once(lambda n=n: Traffic(services, n).run_for(4.0, run_ids) for n in range(8))  # type: ignore[misc]
+    at_once(lambda n=n: Traffic(services, n).run_for(3.0, run_ids) for n in range(8))  # type: ignore[misc]
     assert deadlocks(services) == 0
     assert no_slot_leaks(services)
     held = rows(
