@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from typing import Any
 
 import click
 
 from ops.emulator.chaos import KINDS, parse
+from ops.emulator.imagineapi_options import BOT_STATUSES, ImagineOptions
 from ops.emulator.mjproxy_options import LAYERS, MjOptions
 from ops.emulator.options import Options
 from ops.emulator.server import serve
@@ -23,6 +25,12 @@ def _chaos(_context: click.Context, _option: click.Parameter, value: str) -> str
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
     return value
+
+
+def _own(wishes: dict[str, Any], dialect: str) -> dict[str, Any]:
+    """The options of one dialect, taken out of all."""
+    prefix = f"{dialect}_"
+    return {key.removeprefix(prefix): wishes.pop(key) for key in list(wishes) if key.startswith(prefix)}
 
 
 @click.command(epilog="Chaos kinds: " + "; ".join(f"{kind}: {what}" for kind, what in KINDS.items()))
@@ -57,16 +65,23 @@ def _chaos(_context: click.Context, _option: click.Parameter, value: str) -> str
 @click.option("--mj-poll", default=15.0, show_default=True, help="Seconds between its gateway's looks at a task.")
 @click.option("--mj-timeout", default=300.0, show_default=True, help="Seconds until java gives a task up; 0: never.")
 @click.option("--mj-balance-code", default=4, show_default=True, help="Its gateway's code for used-up quota: 4 or 25.")
+@click.option("--imagineapi-webhook", "imagineapi_webhooks", multiple=True, help="URL for row changes; repeatable.")
+@click.option("--imagineapi-ref/--imagineapi-no-ref", default=True, help="Its rows have a ref; the open source's none.")
+@click.option("--imagineapi-queued", is_flag=True, help="Its rows that wait for the bot say queued, not pending.")
+@click.option(
+    "--imagineapi-images", default=None, type=int, help="Rows a user may have, as a demo account; default: any."
+)
+@click.option("--imagineapi-bot-status", type=click.Choice(BOT_STATUSES), default="healthy", show_default=True)
 def main(
-    host: str, port: int, seed: int | None, small: bool, image_size: int, tokens: tuple[str, ...], **rest: object
+    host: str, port: int, seed: int | None, small: bool, image_size: int, tokens: tuple[str, ...], **rest: Any
 ) -> None:
     """Emulate the provider's API, pictures and callbacks included."""
     size = 256 if small else image_size
     seed = secrets.randbelow(10**6) if seed is None else seed
-    mj_wishes = {key.removeprefix("mj_"): rest.pop(key) for key in list(rest) if key.startswith("mj_")}
+    own = {dialect: _own(rest, dialect) for dialect in ("mj", "imagineapi")}
+    shared: dict[str, Any] = {"seed": seed, "image_size": size, "tokens": tuple(map(_token, tokens)), **rest}
     try:
-        mj = MjOptions(**mj_wishes)  # type: ignore[arg-type]  # click has checked the types
-        options = Options(seed=seed, image_size=size, tokens=tuple(map(_token, tokens)), mj=mj, **rest)  # type: ignore[arg-type]  # as above
+        options = Options(mj=MjOptions(**own["mj"]), imagineapi=ImagineOptions(**own["imagineapi"]), **shared)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     try:

@@ -46,21 +46,26 @@ def _several(engine: Engine, body: dict[str, Any]) -> list[Job]:
     if names or traces:
         return _by_tasks(engine, names) + _by_traces(engine, traces)
     offset, limit = _count(body, "offset", 0), _count(body, "limit", _PAGE)
-    mine = [job for job in engine.book.newest_first() if job.order.token == g.token]
+    mine = [job for job in engine.book.newest_first() if _own(job)]
     return mine[offset : offset + limit]
 
 
 def _by_tasks(engine: Engine, names: list[Any]) -> list[Job]:
     """The caller's own jobs among these; others are as good as unknown."""
     found = (engine.book.by_task(str(name)) for name in names)
-    return [job for job in found if job is not None and job.order.token == g.token]
+    return [job for job in found if job is not None and _own(job)]
 
 
 def _by_traces(engine: Engine, traces: list[Any]) -> list[Job]:
     if not traces:
         return []
     wanted = set(map(str, traces))
-    return [job for job in engine.book.newest_first() if job.order.trace_id in wanted and job.order.token == g.token]
+    return [job for job in engine.book.newest_first() if job.order.trace_id in wanted and _own(job)]
+
+
+def _own(job: Job) -> bool:
+    """Whether the caller has submitted the job, and has done it here."""
+    return job.order.token == g.token and isinstance(job.order.dialect, AceData)
 
 
 def _listed(body: dict[str, Any], key: str) -> list[Any]:

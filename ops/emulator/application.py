@@ -13,6 +13,10 @@ from ops.emulator.engine import Engine
 from ops.emulator.faults import Fault
 from ops.emulator.gallery import Darkroom, gallery
 from ops.emulator.ids import uuid_of
+from ops.emulator.imagineapi import imagineapi
+from ops.emulator.imagineapi_http import spoilt as spoilt_row
+from ops.emulator.imagineapi_http import spoken as rows_spoken
+from ops.emulator.imagineapi_http import unknown_path as unknown_route
 from ops.emulator.links import Links
 from ops.emulator.mjproxy import add_mjproxy, plain_path
 from ops.emulator.mjproxy_bodies import MjProxy
@@ -38,6 +42,7 @@ def application(engine: Engine) -> Flask:
     links, darkroom = Links(engine.options.seed), Darkroom()
     app.register_blueprint(acedata(engine, AceData(engine, links)))
     add_mjproxy(app, engine, MjProxy(engine, links), darkroom)
+    app.register_blueprint(imagineapi(engine, darkroom))
     app.register_blueprint(gallery(engine, links, darkroom))
     app.register_blueprint(control(engine))
     app.register_error_handler(HTTPException, lambda error: _http_error(engine, error))
@@ -52,7 +57,7 @@ def _opened(engine: Engine) -> Response | None:
         return None
     g.entry = engine.journal.opened(request.method, request.path)
     g.trace_id = g.entry["trace_id"] = uuid_of(engine.options.seed, "trace", g.entry["n"])
-    fault = engine.faults.take(request.path) or engine.faults.take(plain_path(request.path))
+    fault = engine.faults.take(request.path) or engine.faults.take(plain_path(request.path).rstrip("/"))
     return _spoilt(engine, fault) if fault else None
 
 
@@ -68,6 +73,8 @@ def _spoilt(engine: Engine, fault: Fault) -> Response:
         return cut_off()
     if plain_path(fault.path).startswith("/mj/"):
         response = spoilt(layer_of(engine.options.mj), fault)
+    elif rows_spoken(fault.path):
+        response = spoilt_row(fault)
     else:
         code = str(fault.code or _CODES.get(fault.status, "api_error"))
         response = refusal(fault.status, code, fault.message or "fetch failed")
@@ -82,6 +89,8 @@ def _http_error(engine: Engine, error: HTTPException) -> Response:
         return Response(str(error), status=error.code, mimetype="text/plain")
     if plain_path(request.path).startswith("/mj/"):
         return unknown_path(layer_of(engine.options.mj)) if error.code in (404, 405) else Response(status=error.code)
+    if rows_spoken(request.path):
+        return unknown_route()
     if error.code in (404, 405):
         return refusal(404, "no_api", f"No API is registered at {request.method} {request.path}.")
     return refusal(error.code or 500, "bad_request", error.description or error.name)

@@ -139,6 +139,8 @@ class Courier:
         return session
 
     def _deliver(self, letter: Letter) -> None:
+        if letter.fresh is not None:
+            letter = replace(letter, body=letter.fresh(), fresh=None)
         try:
             answer = self._session().post(letter.url, data=letter.body, timeout=TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:

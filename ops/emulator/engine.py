@@ -42,6 +42,7 @@ class Engine:
         self._listeners: set[Listener] = set()
         self._stopped = False
         self._forgetters: list[Callable[[], None]] = []
+        self._watchers: list[Callable[[Job, bool], None]] = []
 
     def configure(self, wishes: dict[str, Any]) -> None:
         """Change settings; ValueError or TypeError when a wish is wrong, and then nothing is changed."""
@@ -64,6 +65,10 @@ class Engine:
         """Have this called at each reset: a dialect may remember things of its own."""
         self._forgetters.append(forget)
 
+    def on_change(self, watch: Callable[[Job, bool], None]) -> None:
+        """Have this called when a job has changed; the flag says that what is to be posted is to be posted at once."""
+        self._watchers.append(watch)
+
     def stop(self) -> None:
         """End every thread; those who still wait for an answer are told that there is none."""
         self.scheduler.stop()
@@ -77,7 +82,8 @@ class Engine:
         """Make a job of an order; Refusal when the token has no quota, or no slot or place in line left."""
         with self._lock:
             waits = self._place(order)
-            self._afford()
+            if not order.unpaid:
+                self._afford()
             ordinal = self.book.accepted + 1
             seed = number(self.options.seed, "picture", ordinal)
             picture = replace(order.picture, seed=seed)
@@ -95,7 +101,7 @@ class Engine:
             return False
         if not order.queues:
             raise Refusal("concurrency", "Concurrency limit exceeded for this token.")
-        if self.line.length(order.token) >= self.options.mj.queue:
+        if not order.endless and self.line.length(order.token) >= self.options.mj.queue:
             raise Refusal("queue_full", "The queue is full.")
         return True
 
@@ -188,6 +194,8 @@ class Engine:
             job.trace = [*(job.trace or ()), (self.clock.now(), job.state, job.frame)]
 
     def _post(self, job: Job, *, at_once: bool) -> None:
+        for watch in self._watchers:
+            watch(job, at_once)
         if job.order.callback_url is None or not job.order.dialect.announces(job):
             return
         post = letters(job, self.chaos, self.options.chaos_delay)

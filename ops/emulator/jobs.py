@@ -49,6 +49,8 @@ class Order:
     client_state what the client wants to have back, where the dialect has such a field
     button       which of the parent's buttons was pressed, where actions alone don't tell
     queues       whether the order waits in line when every slot is taken
+    endless      whether that line has room for any number
+    unpaid       whether the order takes nothing from the quota
     overdue      seconds of work after which the service gives the job up, though it may still succeed
     traced       whether the job remembers when it was in which state
     """
@@ -73,6 +75,8 @@ class Order:
     client_state: str | None = None
     button: str | None = None
     queues: bool = False
+    endless: bool = False
+    unpaid: bool = False
     overdue: float | None = None
     traced: bool = False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -21,6 +22,7 @@ class Letter:
     dropped    noted, never sent
     postponed  waits until a later letter has been sent
     lane       letters of one lane are sent one after the other
+    fresh      what the body is when the letter is sent; None: what it was when it was written
     """
 
     url: str
@@ -34,6 +36,7 @@ class Letter:
     dropped: bool = False
     postponed: bool = False
     early: bool = False
+    fresh: Callable[[], bytes] | None = None
 
 
 def letters(job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
@@ -46,7 +49,7 @@ def letters(job: Job, chaos: Chaos, chaos_delay: float) -> list[Letter]:
         made += _duplicates(true, job, chaos)
         made += _straggler(true, job, chaos)
         made = _contradicted(made, true, job, chaos, chaos_delay)
-    return made + _forgery(true, job, chaos)
+    return made + forgery(true, job, chaos)
 
 
 def _true_letter(job: Job, url: str, chaos: Chaos, chaos_delay: float) -> Letter:
@@ -89,7 +92,8 @@ def _contradicted(made: list[Letter], true: Letter, job: Job, chaos: Chaos, chao
     return [*made, replace(true, kind="contradict", body=body, delay=later, postponed=False)]
 
 
-def _forgery(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
+def forgery(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
+    """What somebody else posts when the job has ended: to a wrong token, garbage, or of an unknown task."""
     if not job.done or not chaos.strikes("forge", job.ordinal):
         return []
     forged = replace(true, kind="forged", lane=true.lane + 1, delay=0.0, dropped=False, postponed=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ops.emulator.imagineapi_options import ImagineOptions
 from ops.emulator.mjproxy_options import MjOptions
 
 CHANGEABLE = frozenset(
@@ -21,6 +22,8 @@ CHANGEABLE = frozenset(
         "url_style",
         "token_states",
         "mj",
+        "imagineapi",
+        "webhooks",
     }
 )
 TOKEN_STATES = frozenset({"expired", "disabled", "mismatched", "used_up"})
@@ -48,6 +51,7 @@ class Options:
     senders         threads that post callbacks
     public_url      the address in asset URLs; None: the Host the client used
     mj              what only the midjourney-proxy dialect knows
+    imagineapi      what only the ImagineAPI dialect knows
     """
 
     seed: int = 1
@@ -68,6 +72,7 @@ class Options:
     senders: int = 8
     public_url: str | None = None
     mj: MjOptions = field(default_factory=MjOptions)
+    imagineapi: ImagineOptions = field(default_factory=ImagineOptions)
 
     def __post_init__(self) -> None:
         if self.image_size < 64 or self.image_size % 8:
@@ -94,4 +99,9 @@ class Options:
             wishes = {**wishes, "token_states": tuple(wishes["token_states"].items())}
         if isinstance(wishes.get("mj"), dict):
             wishes = {**wishes, "mj": self.mj.changed(wishes["mj"])}
-        return replace(self, **wishes)
+        own = dict(wishes["imagineapi"]) if isinstance(wishes.get("imagineapi"), dict) else {}
+        if "webhooks" in wishes:
+            own["webhooks"] = wishes["webhooks"]
+        if own:
+            wishes = {**wishes, "imagineapi": self.imagineapi.changed(own)}
+        return replace(self, **{key: wish for key, wish in wishes.items() if key != "webhooks"})
