@@ -18,11 +18,11 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskState
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import InvalidInput
-from orchestrator.intake import take_events
+from orchestrator.intake import take_events, take_parked
 from orchestrator.logs import masked
 from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
-from orchestrator.store import accounts, callbacks, tasks
+from orchestrator.store import accounts, tasks
 from workers.health import may_go_elsewhere, move_on, note_refusal
 from workers.mask import check_mask
 
@@ -131,14 +131,11 @@ def _accepted(services: Services, account: Account, task: Task, outcome: Accepte
     quiet = account.quiet if account.callback == "push" else account.poll
     with services.db.connection() as connection:
         parked = tasks.record_submitted(connection, task.id, outcome.external_id, quiet=quiet, now=services.now())
-        waiting = callbacks.parked_for(connection, account.name, outcome.external_id) if parked else []
     news = tuple(event for event in outcome.events if event.kind is not EventKind.ACCEPTED)  # that is recorded above
     if news:
         take_events(services, account, task.id, news, body=_body(news), source=Source.ANSWER)
-    for kept in waiting:
-        body = bytes(kept["body"])
-        events = services.dialect(account.name).read(body)
-        take_events(services, account, None, events, body=body, source=Source.CALLBACK, callback_id=kept["id"])
+    if parked:
+        take_parked(services, account, outcome.external_id)
     return TaskState.WAITING.value
 
 
@@ -151,7 +148,9 @@ def _refused(services: Services, account: Account, task: Task, outcome: Refused)
     with services.db.connection() as connection:
         if retry_at and outcome.account and outcome.retry:
             accounts.pause_account(connection, account.name, until=retry_at, reason=outcome.error.message[:200])
-        state = tasks.refuse_submission(connection, task.id, outcome.error, retry_at=retry_at, now=now)
+        state = tasks.refuse_submission(
+            connection, task.id, outcome.error, retry_at=retry_at, now=now, submission=task.submissions
+        )
     if state is TaskState.FAILED:
         nudge_for(services, advance(services, task.run_id))
     elif may_go_elsewhere(task):
@@ -170,7 +169,9 @@ def _doubted(services: Services, task: Task, outcome: Ambiguous) -> str:
     reason = f"a look at the provider: {masked(outcome.reason)}"[:300]
     wake_at = now + timedelta(seconds=min(FIRST_LOOK, services.config.settle))
     with services.db.connection() as connection:
-        doubted = tasks.doubt_submission(connection, task.id, reason, wake_at=wake_at, now=now)
+        doubted = tasks.doubt_submission(
+            connection, task.id, reason, wake_at=wake_at, now=now, submission=task.submissions
+        )
     return TaskState.UNCERTAIN.value if doubted else MOVED_ON
 
 

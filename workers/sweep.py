@@ -73,6 +73,7 @@ def _doubt(services: Services, task: Task) -> None:
             "a look at the provider: the worker did not come back",
             wake_at=now + timedelta(seconds=LEASE),
             now=now,
+            submission=task.submissions,
         )
 
 

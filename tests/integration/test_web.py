@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,9 @@ class Served:
         self.process = process
         self.port = port
 
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, http.client.HTTPMessage, bytes]:
+    def ask(
+        self, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """status, headers, body. A body that is an iterable is sent in chunks."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
             connection.request(method, path, body=body, headers=headers)
@@ -109,3 +111,14 @@ def test_the_web_process_does_not_load_what_only_workers_need() -> None:
     script = "import sys, orchestrator.web; print([name for name in sys.argv[1:] if name in sys.modules])"
     found = subprocess.run([sys.executable, "-c", script, *HEAVY], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
+
+
+def test_strangers_whose_bodies_never_end_keep_nobody_waiting(serve: Callable[..., Served], database_url: str) -> None:
+    served = serve(DATABASE_URL=database_url)
+    head = b"POST /callbacks/acedata/not-ours HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"
+
+    with ExitStack() as held:
+        for _ in range(12):  # more than the server has threads
+            one = held.enter_context(socket.create_connection(("127.0.0.1", served.port)))
+            one.sendall(head)
+        assert served.ask("GET", "/healthz")[0] == 200
