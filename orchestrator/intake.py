@@ -6,7 +6,7 @@ Polls, stream lines and synchronous answers become the same events and pass thro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -32,12 +32,18 @@ SECOND_TRY = 2.0  # seconds for a new connection
 EVIDENCE = 16 * 1024  # bytes kept of a body that cannot be read
 
 
-def take_callback(services: Services, account_name: str, token: str, body: bytes, content_type: str | None) -> Taken:
-    """Take one delivery. Raises BadToken, TooLarge, MalformedDelivery (kept as evidence) or DatabaseUnavailable."""
+def take_callback(
+    services: Services, account_name: str, token: str, read: Callable[[], bytes], content_type: str | None
+) -> Taken:
+    """Take one delivery. Raises BadToken, TooLarge, MalformedDelivery (kept as evidence) or DatabaseUnavailable.
+
+    read: gives the body. It is asked only when the token is ours: a stranger's body may never end.
+    """
     account = services.config.accounts.get(account_name)
     if account is None:
         raise BadToken
     task_id = read_token(services.config.secrets, account_name, token)
+    body = read()
     if len(body) > services.config.max_body:
         raise TooLarge(f"the body has {len(body)} bytes; allowed: {services.config.max_body}")
     try:

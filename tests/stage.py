@@ -199,7 +199,7 @@ class Stage:
     def deliver(self, task: Task, body: dict[str, Any]) -> Taken:
         """What becomes of a body that is POSTed to the task's callback URL."""
         content = json.dumps(body).encode()
-        return take_callback(self.services, ACCOUNT, self.callback_token(task), content, "application/json")
+        return take_callback(self.services, ACCOUNT, self.callback_token(task), lambda: content, "application/json")
 
     def rows(self, statement: str, **values: Any) -> list[dict[str, Any]]:
         with self.services.db.connection() as connection:

@@ -19,7 +19,8 @@ def blueprint(services: Services) -> Blueprint:
 
     @receiver.post("/callbacks/<account>/<token>", strict_slashes=False)
     def callback(account: str, token: str) -> tuple[Response, int]:
-        taken = take_callback(services, account, token, _body(services.config.max_body), request.content_type)
+        limit = services.config.max_body
+        taken = take_callback(services, account, token, lambda: _body(limit), request.content_type)
         answer: dict[str, Any] = {"verdict": taken.verdict.value}
         if taken.reason:
             answer["reason"] = taken.reason

@@ -92,7 +92,7 @@ class Scene:
         row |= facts
         body = json.dumps({"event": "images.items.update", "payload": row}).encode()
         token = account_token(self.services.config.secrets, ACCOUNT)
-        verdict = take_callback(self.services, ACCOUNT, token, body, "application/json").verdict
+        verdict = take_callback(self.services, ACCOUNT, token, lambda: body, "application/json").verdict
         self.work()
         return verdict
 

@@ -112,7 +112,9 @@ def together(*jobs: Callable[[], Any]) -> list[Any]:
 
 
 def callback(services: Services, task_id: UUID, body: bytes) -> Taken:
-    return take_callback(services, "acedata", task_token(services.config.secrets, "acedata", task_id), body, None)
+    return take_callback(
+        services, "acedata", task_token(services.config.secrets, "acedata", task_id), lambda: body, None
+    )
 
 
 def rows(services: Services, statement: str, *values: Any) -> list[dict[str, Any]]:
@@ -193,7 +195,7 @@ def test_a_callback_may_overtake_the_answer_at_a_tasks_own_url(services: Service
 def test_a_callback_may_overtake_the_answer_at_the_accounts_hook(services: Services) -> None:
     """It is parked then, and whoever records the job takes it up: neither misses the other."""
     hook = account_token(services.config.secrets, "acedata")
-    verdicts = overtakings(services, 300, lambda _, body: take_callback(services, "acedata", hook, body, None))
+    verdicts = overtakings(services, 300, lambda _, body: take_callback(services, "acedata", hook, lambda: body, None))
     assert sum(verdicts.values()) == 300
     assert set(verdicts) <= {Verdict.ACCEPTED, Verdict.PARKED}
     ended = rows(services, "SELECT state, count(*) FROM tasks WHERE external_id = 'job-' || id GROUP BY state")
@@ -353,7 +355,7 @@ class Traffic:
         if found:
             hook = account_token(self.services.config.secrets, "acedata")
             body = json.dumps([self.news(task) for task in found]).encode()
-            take_callback(self.services, "acedata", hook, body, None)
+            take_callback(self.services, "acedata", hook, lambda: body, None)
 
     def sweep(self, run_id: UUID) -> None:
         now = self.services.now()
@@ -410,7 +412,7 @@ def test_deliveries_about_several_jobs_do_not_wait_for_one_another_in_a_circle(s
         for progress in range(30):
             told = chance.sample(jobs, 6)
             news = [{"task_id": f"job-{task}", "progress": 3 * progress + seed % 3} for task in told]
-            take_callback(services, "acedata", hook, json.dumps(news).encode(), None)
+            take_callback(services, "acedata", hook, json.dumps(news).encode, None)
 
     together(*[lambda n=n: say(n) for n in range(8)])  # type: ignore[misc]  # a bound default
     assert deadlocks(services) == 0

@@ -61,12 +61,12 @@ def state(services: Services, task: UUID) -> tuple[TaskState, int, str | None]:
 
 def by_token(services: Services, task: UUID, *said: dict[str, Any], account: str = "acedata") -> Taken:
     token = task_token(services.config.secrets, account, task)
-    return take_callback(services, account, token, json.dumps(said).encode(), None)
+    return take_callback(services, account, token, json.dumps(said).encode, None)
 
 
 def by_hook(services: Services, *said: dict[str, Any], account: str = "acedata") -> Taken:
     hook = account_token(services.config.secrets, account)
-    return take_callback(services, account, hook, json.dumps(said).encode(), None)
+    return take_callback(services, account, hook, json.dumps(said).encode, None)
 
 
 def kept(services: Services) -> list[dict[str, Any]]:
@@ -190,8 +190,8 @@ def test_what_could_not_be_read_is_taken_when_it_can_be(services: Services, monk
     with monkeypatch.context() as patch:
         patch.setattr("orchestrator.providers.acedata.reading.read", refuse)
         with pytest.raises(MalformedDelivery):
-            take_callback(services, "acedata", token, body, None)
-    assert take_callback(services, "acedata", token, body, None).verdict is Verdict.ACCEPTED
+            take_callback(services, "acedata", token, lambda: body, None)
+    assert take_callback(services, "acedata", token, lambda: body, None).verdict is Verdict.ACCEPTED
     (only,) = kept(services)
     assert (only["verdict"], only["copies"], bytes(only["body"])) == ("accepted", 2, body)
     assert state(services, task)[0] is TaskState.SUCCEEDED
