@@ -78,7 +78,7 @@ def _verdict(answer: Item, as_json: bool) -> None:
         display.show_json(answer)
         return
     reason = f": {answer['reason']}" if answer.get("reason") else ""
-    click.echo(f"{answer['verdict']}{reason}")
+    click.echo(display.visible(f"{answer['verdict']}{reason}"))
 
 
 def _show(callback: Item, as_json: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -35,6 +36,7 @@ COLOURS = {
 }
 _PLAIN_WIDTH = 1_000  # columns of a pipe: nothing is cut there
 _LONGEST_VALUE = 500  # characters; a prompt is shorter
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but not tabs and new lines
 Cell = str | Text
 
 
@@ -44,13 +46,24 @@ def console(*, err: bool = False) -> Console:
     return found if found.is_terminal else Console(stderr=err, highlight=False, width=_PLAIN_WIDTH, no_color=True)
 
 
+def visible(text: str) -> str:
+    """The text with control characters spelt out: a prompt or a provider's words must not steer the terminal."""
+    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+
+
+def _cell(value: Cell) -> Text:
+    if isinstance(value, Text):
+        return value.copy() if _CONTROLS.search(value.plain) is None else Text(visible(value.plain))
+    return Text(visible(value))
+
+
 def show_json(data: Any) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False))
 
 
 def hint(text: str) -> None:
     """A line on stderr that helps, and that nobody misses."""
-    console(err=True).print(Text(text, style="dim"), soft_wrap=True)
+    console(err=True).print(Text(visible(text), style="dim"), soft_wrap=True)
 
 
 def show_table(
@@ -61,7 +74,7 @@ def show_table(
     for column in columns:
         table.add_column(column, no_wrap=column not in flexible, overflow="fold" if wrapped else "ellipsis")
     for row in rows:
-        cells = (cell.copy() if isinstance(cell, Text) else Text(cell) for cell in row)
+        cells = map(_cell, row)
         table.add_row(*(_kept_on_one_line(cell) if not wrapped else cell for cell in cells))
     _write(console(), table)
 
@@ -78,7 +91,7 @@ def show_facts(facts: Mapping[str, Cell | None]) -> None:
     table.add_column(overflow="fold")
     for name, value in facts.items():
         if value is not None:
-            table.add_row(name, value)
+            table.add_row(name, _cell(value))
     _write(console(), table)
 
 
@@ -149,7 +162,7 @@ def said(error: Mapping[str, Any] | None) -> str | None:
     if not error:
         return None
     parts = [str(error[key]) for key in ("code", "message") if error.get(key)]
-    return ": ".join(parts) or None
+    return visible(": ".join(parts)) or None
 
 
 def words(values: Mapping[str, Any] | None) -> str | None:
@@ -170,7 +183,7 @@ def show_findings(rows: Iterable[Sequence[Cell]]) -> None:
     for number in range(3):
         table.add_column(no_wrap=number < 2, overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(_cell, row))
     _write(console(), table)
 
 

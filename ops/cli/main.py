@@ -72,9 +72,9 @@ def _failures_told(ctx: click.Context) -> Iterator[None]:
 def _tell(failure: Failure) -> int:
     if not isinstance(failure, Interrupted):
         display.console(err=True).print("error: ", style="bold red", end="")
-    click.echo(failure.message, err=True)
+    click.echo(display.visible(failure.message), err=True)
     for line in failure.lines:
-        click.echo(f"  {line}", err=True)
+        click.echo(display.visible(f"  {line}"), err=True)
     for line in failure.hints:
         display.hint(f"  {line}")
     return failure.status

@@ -98,7 +98,9 @@ class Lines:
         self._note = text
 
     def _say(self, text: str) -> None:
-        self._console.print(f"{datetime.now().astimezone():%H:%M:%S} {text}", markup=False, soft_wrap=True)
+        self._console.print(
+            f"{datetime.now().astimezone():%H:%M:%S} {display.visible(text)}", markup=False, soft_wrap=True
+        )
 
 
 class Bars:

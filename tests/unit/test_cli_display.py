@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from ops.cli import display, summary, view
 from ops.cli.failures import by_field
@@ -122,3 +123,18 @@ def test_a_pipe_gets_whole_words(capsys: pytest.CaptureFixture[str]) -> None:
 def test_of_a_long_value_only_the_beginning_is_shown() -> None:
     shown = display.words({"mask": "iVBO" * 300, "prompt": "a cat " * 80, "count": 2})
     assert shown == f"mask={'iVBO' * 15}… (1200 characters)  prompt={'a cat ' * 80}  count=2"
+
+
+HOSTILE = "a \x1b]0;owned\x07\x1b[2J\x9b31m\rcat"
+
+
+def test_nobodys_words_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    display.show_facts({"inputs": HOSTILE, "reason": Text(HOSTILE, style="red")})
+    display.show_table(["OUTCOME"], [[HOSTILE]], flexible=["OUTCOME"])
+    display.show_findings([["fail", "x", HOSTILE]])
+    display.hint(HOSTILE)
+
+    shown = "".join(capsys.readouterr())
+    assert not set(shown) & set("\x1b\x07\x9b\r")
+    assert shown.count("\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\x0dcat") == 5
+    assert display.visible("two\tcolumns\nof Ünïcode 🦊") == "two\tcolumns\nof Ünïcode 🦊"
