@@ -45,9 +45,11 @@ class Journal:
 
 
 def shortened(body: dict[str, Any]) -> dict[str, Any]:
-    """The body with long texts (masks) replaced by their length."""
+    """The body with long texts (masks, pictures) replaced by their length."""
     return {key: _short(value) for key, value in body.items()}
 
 
 def _short(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_short(item) for item in value]
     return f"<{len(value)} characters>" if isinstance(value, str) and len(value) > _LONG and " " not in value else value

@@ -27,7 +27,7 @@ def gateway_task(engine: Engine, dialect: MjProxy, job: Job) -> dict[str, Any]:
         "id": job.task_id,
         "action": order.own_action or order.action,
         **_EMPTY,
-        "prompt": "InsightFace" if order.action == "SWAP_FACE" else _asked_prompt(order.action, order.prompt),
+        "prompt": _asked_prompt(engine, dialect, job),
         "description": said(job),
     }
     looked = _last_look(engine, job)
@@ -41,8 +41,13 @@ def said(job: Job) -> str:
     return f"排队中，前面还有{job.ahead}个任务" if job.ahead else "提交成功"
 
 
-def _asked_prompt(action: str, prompt: str) -> str:
-    return "" if action in ("DESCRIBE", "BLEND") else prompt
+def _asked_prompt(engine: Engine, dialect: MjProxy, job: Job) -> str:
+    """The prompt of the submit; of a pressed button the parent's, whatever its window was confirmed with."""
+    order = dialect.order(job)
+    parent = engine.book.by_task(order.image_id) if order.image_id else None
+    if parent is not None:
+        return _asked_prompt(engine, dialect, parent)
+    return "InsightFace" if order.action == "SWAP_FACE" else str(order.request.get("prompt") or "")
 
 
 def _last_look(engine: Engine, job: Job) -> Moment | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -34,7 +35,15 @@ class MjClient(Client):
     def submit(self, kind: str, **body: Any) -> Json:
         """The JSON answer to /mj/submit/<kind>, whatever its type is said to be."""
         answer: Json = self.ask(f"/mj/submit/{kind}", body).json()
+        self.begun(str(answer.get("result")))
         return answer
+
+    def begun(self, task_id: str) -> None:
+        """Wait until the job of that id, if there is one, is at work or in line: it begins after its answer."""
+        job = self.emulator.state.book.by_task(task_id)
+        deadline = time.monotonic() + DEADLINE
+        while job is not None and not job.launched and job.state != "queued":
+            assert time.monotonic() < deadline
 
     def accepted(self, kind: str, **body: Any) -> str:
         """The id of a task that was accepted, at once or in line."""

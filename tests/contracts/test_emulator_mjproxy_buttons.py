@@ -360,3 +360,11 @@ def test_a_pan_widens_the_picture() -> None:
         one = single(client)
         before, after = client.picture(one), client.picture(client.after(one, "➡️"))
         assert after.size == (before.width * 3, before.height * 2)
+
+
+def test_the_gateway_goes_on_showing_the_first_prompt() -> None:
+    with layer_of("gateway", instant=True) as client:
+        window = client.pressed(single(client), "Custom Zoom")["result"]
+        assert client.submit("modal", taskId=window, prompt="a red planet --zoom 2")["code"] == 1
+        task = client.done(window)
+        assert (task["prompt"], task["promptEn"], task["action"]) == ("a quiet lake", "a red planet", "CUSTOM_ZOOM")

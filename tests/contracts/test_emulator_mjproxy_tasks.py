@@ -212,6 +212,7 @@ def test_a_mode_before_the_path_sets_the_pace(prefix: str, low: int, high: int) 
         path = f"/mj{prefix}/mj/submit/imagine" if prefix else "/mj/submit/imagine"
         body = {"prompt": "a quiet lake --turbo", "accountFilter": {"modes": ["FAST"]}}
         task_id = client.ask(path, body).json()["result"]
+        client.begun(task_id)
         client.advance(low - 1)
         assert client.fetch(task_id)["status"] != "SUCCESS"
         client.advance(high - low + 2)
