@@ -103,7 +103,7 @@ class Stack:
         )
 
     def _celery(self) -> list[Service]:
-        celery = [sys.executable, "-m", "celery", "-A", "workers.app"]
+        celery = [sys.executable, "-m", "celery", "--quiet", "-A", "workers.app"]  # without their banners
         queues = "advance,submit,media,sweep"
         worker = ["worker", "--pool", "threads", "--concurrency", "16", "-Q", queues, "--without-gossip"]
         # The one schedule is fixed, so there is nothing to remember on disk.

@@ -136,5 +136,6 @@ def test_nobodys_words_steer_the_terminal(capsys: pytest.CaptureFixture[str]) ->
 
     shown = "".join(capsys.readouterr())
     assert not set(shown) & set("\x1b\x07\x9b\r")
-    assert shown.count("\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\x0dcat") == 5
+    assert shown.count("\\x1b]0;owned\\x07\\x1b[2J\\x9b31m\\x0dcat") == 4
+    assert "\\x1b]0;owned\\x1b[2J" in shown, "of a Text rich drops the bell and the return itself"
     assert display.visible("two\tcolumns\nof Ünïcode 🦊") == "two\tcolumns\nof Ünïcode 🦊"
