@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from ops.cli.failures import INTERRUPTED
 from ops.cli.stack import Stack, assemble
 from ops.cli.up import PORT, greeting
 from ops.embedded.postgres import EmbeddedError
@@ -47,6 +48,8 @@ def _sample(stack: Stack, pipeline: str, prompt: str, *, leave: bool) -> int | N
     status = subprocess.run(command, env=stack.environment(), check=False).returncode  # noqa: S603 - our own program
     if leave:
         return status
+    if status == INTERRUPTED:  # Ctrl-C reached the supervisor as well
+        return None
     dashboard = f"http://127.0.0.1:{stack.dashboard_port}"
     click.echo(f"\nStill running: {stack.url}/docs and the dashboard at {dashboard}. Ctrl-C stops everything.")
     return None
