@@ -1,26 +1,31 @@
-"""AceData's POST /midjourney/imagine, with its four ways to wait for a picture."""
+"""AceData's POST /midjourney/imagine, edits and videos, with their four ways to wait for a result."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, g, request
 
 from ops.emulator.access import token_name
 from ops.emulator.acedata_bodies import AceData
+from ops.emulator.acedata_edits import Edited, read_edit
 from ops.emulator.acedata_http import STATUSES, json_body, refusal, refused, reply, text_of
 from ops.emulator.acedata_lookups import add_lookups
 from ops.emulator.acedata_orders import Asked, patience, read_order
+from ops.emulator.acedata_videos import Filmed, add_video_files, read_video
 from ops.emulator.acedata_words import add_words
 from ops.emulator.engine import Engine, Listener
-from ops.emulator.jobs import Job
+from ops.emulator.jobs import Job, Order
+from ops.emulator.links import Links
 from ops.emulator.refusals import Refusal
 from ops.emulator.submission import GATEWAY_PAGE, ambiguous, at_once
 
 
-def acedata(engine: Engine, dialect: AceData) -> Blueprint:
+def acedata(engine: Engine, links: Links) -> Blueprint:
     """The routes of image generation and task look-up."""
+    dialect = AceData(engine, links)
     routes = Blueprint("acedata", __name__, url_prefix="/midjourney")
     routes.register_error_handler(Refusal, lambda error: refused(engine, error))
 
@@ -31,9 +36,21 @@ def acedata(engine: Engine, dialect: AceData) -> Blueprint:
 
     @routes.post("/imagine")
     def imagine() -> Response:
-        return _unlucky(engine) or _imagine(engine, dialect)
+        return _unlucky(engine) or _submitted(engine, partial(read_order, engine=engine, dialect=dialect))
 
-    add_lookups(routes, engine, dialect)
+    edited, filmed = Edited(engine, links), Filmed(engine, links)
+
+    @routes.post("/edits")
+    def edit() -> Response:
+        return _unlucky(engine) or _submitted(engine, partial(read_edit, engine=engine, dialect=edited))
+
+    @routes.post("/videos")
+    def video() -> Response:
+        return _unlucky(engine) or _submitted(engine, partial(read_video, engine=engine, dialect=filmed))
+
+    add_video_files(routes, engine)
+
+    add_lookups(routes, engine)
     add_words(routes, engine)
     return routes
 
@@ -56,13 +73,13 @@ def _unlucky(engine: Engine) -> Response | None:
             )
 
 
-def _imagine(engine: Engine, dialect: AceData) -> Response:
+def _submitted(engine: Engine, read: Callable[[dict[str, Any], Asked], Order]) -> Response:
     body = json_body()
     streams = "application/x-ndjson" in request.headers.get("Accept", "")
     base_url = (engine.options.public_url or request.host_url).rstrip("/")
     g.entry |= {"action": body.get("action"), "callback_url": body.get("callback_url")}
     limit = patience(body)
-    order = read_order(body, Asked(g.token, g.trace_id, base_url, streams), engine, dialect)
+    order = read(body, Asked(g.token, g.trace_id, base_url, streams))
     job = engine.accept(order)
     g.entry["task_id"] = job.task_id
     if order.callback_url or body.get("async") is True:

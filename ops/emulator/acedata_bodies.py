@@ -14,9 +14,12 @@ FAILURES = {"bad_request": (400, "bad_request"), "moderation": (403, "forbidden"
 
 
 class AceData:
-    """The dialect: bodies of callbacks, streams, synchronous answers and tasks."""
+    """The dialect: bodies of callbacks, streams, synchronous answers and tasks.
+
+    kind: the type its tasks have"""
 
     fails_first = False
+    kind = "imagine"
 
     def __init__(self, engine: Engine, links: Links) -> None:
         self._engine = engine
@@ -36,7 +39,7 @@ class AceData:
         if job.state == "failed" and job.order.error:
             reason, message = job.order.error
             return self._failure(job, FAILURES[reason][1], message)
-        return {**self._pictures(job), "task_id": job.task_id, "success": True, "trace_id": job.order.trace_id}
+        return {**self.result(job), "task_id": job.task_id, "success": True, "trace_id": job.order.trace_id}
 
     def contrary(self, job: Job) -> dict[str, Any]:
         return self._failure(job, "timeout", "Timeout to generate the image.")
@@ -46,7 +49,7 @@ class AceData:
         facts: dict[str, Any] = {
             "_id": digest(job.seed, "row", job.ordinal).hex()[:24],
             "id": job.task_id,
-            "type": "imagine",
+            "type": self.kind,
             "application_id": uuid_of(job.seed, "application", job.order.token),
             "credential_id": uuid_of(job.seed, "credential", job.order.token),
             "created_at": job.submitted_at,
@@ -67,7 +70,8 @@ class AceData:
         error = {"code": code, "message": message}
         return {"success": False, "task_id": job.task_id, "trace_id": job.order.trace_id, "error": error}
 
-    def _pictures(self, job: Job) -> dict[str, Any]:
+    def result(self, job: Job) -> dict[str, Any]:
+        """What the result object tells of pictures."""
         options, done = self._engine.options, job.state == "finished"
         now = job.finished_at or self._engine.clock.now()  # a result is signed once
         width, height = (job.picture.width, job.picture.height)

@@ -15,7 +15,7 @@ from ops.emulator.refusals import Refusal
 _PAGE = 12
 
 
-def add_lookups(routes: Blueprint, engine: Engine, dialect: AceData) -> None:
+def add_lookups(routes: Blueprint, engine: Engine) -> None:
     """Put the route on AceData's blueprint."""
 
     @routes.post("/tasks")
@@ -24,9 +24,9 @@ def add_lookups(routes: Blueprint, engine: Engine, dialect: AceData) -> None:
         match body.get("action"):
             case "retrieve":
                 job = _one(engine, body)
-                return reply(dialect.task(job) if job else {})
+                return reply(_told(job) if job else {})
             case "retrieve_batch":
-                items = [dialect.task(job) for job in _several(engine, body)]
+                items = [_told(job) for job in _several(engine, body)]
                 return reply({"items": items, "count": len(items)})
             case other:
                 raise Refusal("bad_request", f"action must be retrieve or retrieve_batch, not {other!r}")
@@ -61,6 +61,12 @@ def _by_traces(engine: Engine, traces: list[Any]) -> list[Job]:
         return []
     wanted = set(map(str, traces))
     return [job for job in engine.book.newest_first() if job.order.trace_id in wanted and _own(job)]
+
+
+def _told(job: Job) -> dict[str, Any]:
+    """The task object, in the words of the service that took the order."""
+    dialect = job.order.dialect
+    return dialect.task(job) if isinstance(dialect, AceData) else {}
 
 
 def _own(job: Job) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,12 +33,12 @@ class Asked:
 
 def read_order(body: dict[str, Any], asked: Asked, engine: Engine, dialect: Dialect) -> Order:
     """The order, or a Refusal that says what is wrong."""
-    action = _text(body, "action") or "generate"
-    mode, callback_url = _mode(body), _callback_url(body)
+    action = text_field(body, "action") or "generate"
+    mode, callback_url = mode_of(body), callback_of(body)
     parent = None if action == "generate" else _parent(action, body, engine)
-    text = _text(body, "prompt") or (parent.order.prompt if parent else "")
+    text = text_field(body, "prompt") or (parent.order.prompt if parent else "")
     prompt = read_prompt(text)
-    _check_prompt(prompt, needed=action == "generate")
+    check_prompt(prompt, needed=action == "generate")
     picture = _picture(action, body, parent, prompt, engine.options.image_size)
     failure = prompt.failure()
     return Order(
@@ -52,8 +53,8 @@ def read_order(body: dict[str, Any], asked: Asked, engine: Engine, dialect: Dial
         image_id=str(body["image_id"]) if parent else None,
         callback_url=callback_url,
         actions=actions.offered(picture, prompt),
-        frames=_frames(action, asked, failure),
-        seconds=_seconds(action, mode, asked, failure, engine),
+        frames=frames_of(actions.share_of_latency(action), asked, failure),
+        seconds=seconds_of(actions.share_of_latency(action), mode, asked, failure, engine),
         error=failure,
         every_frame=asked.streams,
         split=body.get("split_images") is True and picture.grid,
@@ -70,22 +71,33 @@ def patience(body: dict[str, Any]) -> float:
     return float(value)
 
 
-def _text(body: dict[str, Any], key: str) -> str:
+def text_field(body: dict[str, Any], key: str) -> str:
+    """A string, trimmed; null and absent are empty."""
     value = body.get(key)
     if value is not None and not isinstance(value, str):
         raise Refusal("bad_request", f"{key} must be a string")
     return (value or "").strip()
 
 
-def _mode(body: dict[str, Any]) -> str:
-    mode = _text(body, "mode") or "fast"
-    if mode not in _PACE:
-        raise Refusal("bad_request", f"mode must be one of {', '.join(_PACE)}")
+def mode_of(body: dict[str, Any], modes: Collection[str] = tuple(_PACE)) -> str:
+    """The speed asked for."""
+    mode = text_field(body, "mode") or "fast"
+    if mode not in modes:
+        raise Refusal("bad_request", f"mode must be one of {', '.join(modes)}")
     return mode
 
 
-def _callback_url(body: dict[str, Any]) -> str | None:
-    url = _text(body, "callback_url")
+def only_action(body: dict[str, Any], actions: tuple[str, ...]) -> str:
+    """The action, the first of these unless said otherwise."""
+    action = text_field(body, "action") or actions[0]
+    if action not in actions:
+        raise Refusal("bad_request", f"action must be one of {', '.join(actions)}")
+    return action
+
+
+def callback_of(body: dict[str, Any]) -> str | None:
+    """Where the end is to be posted, if anywhere."""
+    url = text_field(body, "callback_url")
     if url and not url.startswith(("http://", "https://")):
         raise Refusal("bad_request", "callback_url must be an http or https URL")
     return url or None
@@ -102,7 +114,8 @@ def _parent(action: str, body: dict[str, Any], engine: Engine) -> Job:
     return found[0]
 
 
-def _check_prompt(prompt: Prompt, *, needed: bool) -> None:
+def check_prompt(prompt: Prompt, *, needed: bool) -> None:
+    """Refusal when the prompt is missing, names too many images, or has a word nobody may say."""
     if needed and not (prompt.text or len(prompt.images) > 1):
         raise Refusal("bad_request", "prompt is required")
     if len(prompt.images) > MAX_IMAGES:
@@ -119,15 +132,16 @@ def _picture(action: str, body: dict[str, Any], parent: Job | None, prompt: Prom
     return actions.derived(action, parent.picture, mask=body.get("mask"), theme=theme, image_size=image_size)
 
 
-def _frames(action: str, asked: Asked, failure: tuple[str, str] | None) -> tuple[int, ...]:
+def frames_of(part: float, asked: Asked, failure: tuple[str, str] | None) -> tuple[int, ...]:
     """Progress values, for those who watch; a quadrant's upscale and a job that fails at once show none."""
-    if not asked.streams or actions.share_of_latency(action) < 0.5:
+    if not asked.streams or part < 0.5:
         return ()
     frames = _FRAMES[number(asked.trace_id, "frames") % len(_FRAMES)]
     return frames if failure is None else frames[:1] if failure[0] == "broken" else ()
 
 
-def _seconds(action: str, mode: str, asked: Asked, failure: tuple[str, str] | None, engine: Engine) -> float:
-    usual = engine.options.latency * _PACE[mode] * actions.share_of_latency(action)
+def seconds_of(beside: float, mode: str, asked: Asked, failure: tuple[str, str] | None, engine: Engine) -> float:
+    """How long the work takes: `beside` times a generate, by mode, and not long when it fails."""
+    usual = engine.options.latency * _PACE[mode] * beside
     part = 1.0 if failure is None else 0.5 if failure[0] == "broken" else 0.1
     return usual * part * (0.8 + 0.4 * share(asked.trace_id, "seconds"))

@@ -6,7 +6,6 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from ops.emulator.acedata import acedata
-from ops.emulator.acedata_bodies import AceData
 from ops.emulator.acedata_http import refusal
 from ops.emulator.control import control
 from ops.emulator.engine import Engine
@@ -40,7 +39,7 @@ def application(engine: Engine) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY
     links, darkroom = Links(engine.options.seed), Darkroom()
-    app.register_blueprint(acedata(engine, AceData(engine, links)))
+    app.register_blueprint(acedata(engine, links))
     add_mjproxy(app, engine, MjProxy(engine, links), darkroom)
     app.register_blueprint(imagineapi(engine, darkroom))
     app.register_blueprint(gallery(engine, links, darkroom))

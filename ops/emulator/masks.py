@@ -16,22 +16,28 @@ _KEPT = 256  # pixels of the longer side of a mask that is kept
 _COLOUR = 12.0  # mean difference of the channels above which a picture is no mask
 
 
-def read_mask(mask: object, picture: Picture) -> bytes | None:
+def read_mask(mask: object, picture: Picture | None) -> bytes | None:
     """A small PNG of the mask; None for an address, which is never fetched: the middle is redrawn then.
 
-    Refusal when it is missing, unreadable, coloured, or not as big as the picture (raw or thumbnail)."""
+    Refusal when it is missing, unreadable, coloured, or not as big as the picture (raw or thumbnail); any size will
+    do for None."""
     if not isinstance(mask, str) or not mask:
         raise Refusal("bad_request", "mask is required for variation_region")
     if mask.startswith(("http://", "https://")):
         return None
     image = _decoded(mask)
+    if picture is not None:
+        _check_size(image, picture)
+    return _packed(_grey(image))
+
+
+def _check_size(image: Image.Image, picture: Picture) -> None:
     sizes = {(picture.width, picture.height), (picture.width // 2, picture.height // 2)}
     if image.size not in sizes:
         wanted = " or ".join(f"{width}x{height}" for width, height in sorted(sizes, reverse=True))
         raise Refusal(
             "bad_request", f"mask must have the size of the image, {wanted}, not {image.width}x{image.height}"
         )
-    return _packed(_grey(image))
 
 
 def _decoded(mask: str) -> Image.Image:

@@ -123,7 +123,7 @@ def test_bodies_that_are_no_json_objects_are_refused(instant: Client) -> None:
         assert error_of(answer) == (400, "bad_request")
 
 
-@pytest.mark.parametrize("path", ["/midjourney/edits", "/midjourney/videos", "/nothing"])
+@pytest.mark.parametrize("path", ["/midjourney/dreams", "/nothing"])
 def test_unknown_paths_answer_no_api(instant: Client, path: str) -> None:
     assert error_of(instant.post(path, {})) == (404, "no_api")
 
