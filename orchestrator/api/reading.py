@@ -35,7 +35,8 @@ class Parser(FlaskParser):
         fields = _flat(error.messages)
         for name, sentences in fields.items():
             if sentences == ["Unknown field."]:
-                fields[name] = [f"unknown; allowed: {', '.join(schema.load_fields)}"]
+                allowed = (field.data_key or key for key, field in schema.load_fields.items())
+                fields[name] = [f"unknown; allowed: {', '.join(allowed)}"]
         lines = "; ".join(f"{name}: {said[0]}" for name, said in fields.items())
         raise InvalidInput(lines, fields=fields) from error
 

@@ -108,6 +108,7 @@ def test_the_page_shows_every_operation_and_needs_no_other_server(shared_web: Ca
     for path, method, _ in _operations(document):
         assert f"{method.upper()}-{path}" in page.ids
     assert set(page.fetched) == {"/docs/style.css"}
+    assert "`" not in answer.text, "code in sentences is shown as code"
     assert not [link for link in page.links if not link.startswith(("#", "/"))]
     assert {link[1:] for link in page.links if link.startswith("#")} <= page.ids
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]

@@ -109,6 +109,11 @@ def test_a_database_that_is_away_is_said_with_a_time_to_come_back(make_services:
     assert web.http.post(web.hook(), json={"task_id": "x"}).status_code == 503
 
 
+def test_an_unknown_field_is_told_the_names_that_a_client_may_use(shared_web: Caller) -> None:
+    answer = shared_web.ask("POST", "/v1/runs", json={"pipeline": "p", "accounts": ["acedata"]})
+    assert answer.json["errors"]["accounts"][0].endswith("priority, account")
+
+
 def test_every_problem_has_a_page(shared_web: Caller) -> None:
     page = shared_web.ask("GET", "/docs", role=None).text
     for code in problems.known():
