@@ -14,10 +14,11 @@ from stage import Stage
 
 from orchestrator import catalog
 from orchestrator.core.states import RunState
+from orchestrator.core.tokens import account_token
 from orchestrator.launch import Request, launch
 
 MakeStage = Callable[..., Stage]
-OTHERS = {"mjproxy": "mjproxy"}
+OTHERS = {"mjproxy": "mjproxy", "imagineapi": "imagineapi"}
 
 
 def picture(width: int = 128, height: int = 128, colour: str = "teal") -> str:
@@ -39,11 +40,20 @@ def open_run(stage: Stage, pipeline: str, inputs: dict[str, Any], *accounts: str
     return launch(stage.services, Request(pipeline=pipeline, inputs=inputs, labels={}, accounts=accounts)).run.id
 
 
+def enter_the_hook(stage: Stage) -> None:
+    """What a user does once in ImagineAPI's dashboard."""
+    config = stage.services.config
+    stage.tell(webhooks=[config.callback_url("imagineapi", account_token(config.secrets, "imagineapi"))])
+
+
 PROMPT = {"prompt": "a red fox in the snow"}
 IMAGES = {"images": ["https://example.com/1.png", "https://example.com/2.png"]}
 CASES = [
     ("best-single", PROMPT, "acedata", 1),
     ("best-single", PROMPT, "mjproxy", 1),
+    ("best-single", PROMPT, "imagineapi", 1),
+    ("four-singles", PROMPT, "imagineapi", 4),
+    ("blend", IMAGES, "imagineapi", 1),
     ("hero-image", PROMPT, "acedata", 1),
     ("hero-image", {"prompt": "a red fox --v 5.2"}, "mjproxy", 1),
     ("four-singles", PROMPT, "acedata", 4),
@@ -69,6 +79,8 @@ def test_it_ends_well(
     make_stage: MakeStage, pipeline: str, inputs: dict[str, Any], account: str, kept: int, callback: str
 ) -> None:
     stage = make_stage(others=OTHERS, callback=callback, poll=1)
+    if callback == "push":
+        enter_the_hook(stage)
     run_id = open_run(stage, pipeline, inputs, account)
 
     def over() -> bool:
