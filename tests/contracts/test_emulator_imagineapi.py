@@ -1,65 +1,19 @@
-"""ImagineAPI's contract as a plain HTTP client sees it on the emulator: rows, queries, errors, files, webhooks."""
+"""ImagineAPI's contract as a plain HTTP client sees it on the emulator: rows, refusals, files."""
 
 from __future__ import annotations
 
 import io
 import re
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
-from emulator_support import DEADLINE, SLOW, Client, Inbox, Json, emulating
+from emulator_rows import FIELDS, Rows, refusal
+from emulator_support import DEADLINE, SLOW, Json, emulating
 from PIL import Image
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
-FIELDS = ["id", "prompt", "results", "user_created", "date_created", "status", "progress", "url", "error"]
-FIELDS += ["upscaled_urls", "upscaled", "ref"]
-
-
-class Rows:
-    """Speaks ImagineAPI's HTTP, nothing else."""
-
-    def __init__(self, client: Client, token: str | None = "secret") -> None:
-        self.client = client
-        self.token = token
-
-    def ask(self, method: str, path: str, **more: Any) -> requests.Response:
-        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
-        url = f"{self.client.url}{path}"
-        return requests.request(method, url, headers=headers, timeout=DEADLINE, allow_redirects=False, **more)
-
-    def create(self, prompt: str = "a quiet lake", **more: Any) -> Json:
-        answer = self.ask("POST", "/items/images/", json={"prompt": prompt, **more})
-        assert answer.status_code == 200, answer.text
-        row: Json = answer.json()["data"]
-        return row
-
-    def get(self, row: Json, **query: str) -> Json:
-        answer = self.ask("GET", f"/items/images/{row['id']}", params=query)
-        assert answer.status_code == 200, answer.text
-        found: Json = answer.json()["data"]
-        return found
-
-    def ended(self, row: Json) -> Json:
-        """The row when its job has ended, which it does by itself."""
-        deadline = time.monotonic() + DEADLINE
-        while (now := self.get(row))["status"] not in ("completed", "failed"):
-            assert time.monotonic() < deadline, now
-        return now
-
-    def found(self, query: str = "") -> list[Json]:
-        answer = self.ask("GET", f"/items/images?{query}")
-        assert answer.status_code == 200, answer.text
-        rows: list[Json] = answer.json()["data"]
-        return rows
-
-
-def refusal(answer: requests.Response) -> tuple[int, str]:
-    (error,) = answer.json()["errors"]
-    assert error["message"]
-    return answer.status_code, error["extensions"]["code"]
 
 
 def file_of(url: str) -> Image.Image:
@@ -78,13 +32,6 @@ def instant() -> Iterator[Rows]:
 def slow() -> Iterator[Rows]:
     with emulating(latency=SLOW) as client:
         yield Rows(client)
-
-
-@pytest.fixture
-def inbox() -> Iterator[Inbox]:
-    box = Inbox()
-    yield box
-    box.close()
 
 
 def test_a_new_row_is_pending_and_has_every_field(slow: Rows) -> None:
@@ -324,170 +271,3 @@ def test_a_file_is_not_there_before_it_is_made(slow: Rows) -> None:
     slow.client.control("advance", {"seconds": SLOW})
     assert slow.get(row)["status"] == "completed"
     assert file_of(frame).format == "WEBP"  # a file stays, though its row has gone on
-
-
-FOUND = [
-    ('filter={"status":{"_eq":"completed"}}', "abc"),
-    ("filter[status][_eq]=completed", "abc"),
-    ("filter[status]=failed", "d"),
-    ("filter[status][_neq]=completed", "d"),
-    ("filter[ref][_in]=a,c", "ac"),
-    ("filter[ref][_in][]=a&filter[ref][_in][]=b", "ab"),
-    ('filter={"ref":{"_in":["b","d"]}}', "b"),
-    ("filter[ref][_nin]=a,c", "b"),
-    ("filter[ref][_null]=true", "d"),
-    ("filter[ref][_nnull]=true", "abc"),
-    ("filter[ref][_neq]=a", "bc"),
-    ('filter={"_or":[{"ref":{"_eq":"a"}},{"status":{"_eq":"failed"}}]}', "ad"),
-    ("filter[_and][0][status][_eq]=completed&filter[_and][1][prompt][_contains]=lake b", "b"),
-    ("filter[prompt][_eq]=lake a", "a"),
-    ("filter[date_created][_gte]=2024-01-01", "abcd"),
-    ("filter[date_created][_lte]=2024-01-01T00:00:00Z", ""),
-]
-
-
-@pytest.fixture(scope="module")
-def four() -> Iterator[Rows]:
-    with emulating(instant=True) as client:
-        rows = Rows(client)
-        for name in "abc":
-            rows.ended(rows.create(f"lake {name}", ref=name))
-        rows.ended(rows.create("lake d broken-job"))
-        yield rows
-
-
-@pytest.mark.parametrize(("query", "expected"), FOUND)
-def test_filters(four: Rows, query: str, expected: str) -> None:
-    assert {row["prompt"][5] for row in four.found(query)} == set(expected)
-
-
-def test_sorting_paging_and_counting(four: Rows) -> None:
-    assert [row["prompt"][5] for row in four.found("sort=-status,-prompt")] == ["d", "c", "b", "a"]
-    assert [row["prompt"][5] for row in four.found("sort=prompt&limit=2&offset=1")] == ["b", "c"]
-    assert [row["prompt"][5] for row in four.found("sort=prompt&limit=3&page=2")] == ["d"]
-    assert [row["id"] for row in four.found("limit=-1")] == sorted(row["id"] for row in four.found())
-    body = four.ask("GET", "/items/images?limit=1&filter[status][_eq]=completed&meta=*").json()
-    assert (body["meta"], len(body["data"])) == ({"total_count": 4, "filter_count": 3}, 1)
-    assert four.ask("GET", "/items/images?meta=filter_count").json()["meta"] == {"filter_count": 4}
-
-
-def test_a_list_is_cut_at_a_hundred(instant: Rows) -> None:
-    instant.ask("POST", "/items/images", json=[{"prompt": "x"}] * 101)
-    assert (len(instant.found()), len(instant.found("limit=-1"))) == (100, 101)
-
-
-def test_only_the_fields_asked_for(four: Rows) -> None:
-    row = four.found("fields=id,status&limit=1")[0]
-    assert set(row) == {"id", "status"}
-    assert four.get(row, fields="status") == {"status": row["status"]}
-    assert set(four.found("fields[]=id&fields[]=url")[0]) == {"id", "url"}
-    assert list(four.found("fields=*")[0]) == FIELDS
-
-
-@pytest.mark.parametrize(
-    ("query", "expected"),
-    [
-        ("filter={", (400, "INVALID_QUERY")),
-        ("filter[status][_like]=x", (400, "INVALID_QUERY")),
-        ("limit=many", (400, "INVALID_QUERY")),
-        ("limit=-2", (400, "INVALID_QUERY")),
-        ("fields=internal_id", (403, "FORBIDDEN")),
-        ("filter[internal_id][_eq]=1", (403, "FORBIDDEN")),
-        ("sort=internal_id", (403, "FORBIDDEN")),
-    ],
-)
-def test_wrong_queries(four: Rows, query: str, expected: tuple[int, str]) -> None:
-    assert refusal(four.ask("GET", f"/items/images?{query}")) == expected
-
-
-def events(inbox: Inbox, count: int) -> list[tuple[str, str, Any]]:
-    letters = inbox.wait(count)
-    return [(letter["event"], letter["payload"]["status"], letter["payload"]["progress"]) for letter in letters]
-
-
-def test_each_change_is_posted_to_each_of_the_users_addresses(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"webhooks": [f"{inbox.url}/one", f"{inbox.url}/two"]})
-    row = slow.create(ref="r")
-    assert {path for path, _ in inbox.letters[:2]} <= {"/callbacks/one", "/callbacks/two"}
-    assert events(inbox, 2) == [("images.items.create", "pending", None)] * 2
-    slow.client.control("advance", {"seconds": SLOW * 1.3})
-    slow.client.control("release")
-    last = [letter for letter in inbox.wait(10) if letter["payload"]["status"] == "completed"]
-    assert all(letter["event"] == "images.items.update" for letter in last)
-    assert list(inbox.wait(1)[0]["payload"]) == FIELDS
-    assert slow.get(row)["status"] == "completed"
-
-
-def test_the_row_is_read_again_when_its_event_is_sent(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"webhooks": [inbox.url]})
-    slow.client.control("hold")
-    row = slow.create()
-    slow.client.control("advance", {"seconds": SLOW * 1.3})
-    sent = slow.client.control("release")["released"]
-    assert sent >= 5
-    assert events(inbox, sent)[0] == ("images.items.create", "completed", None)
-    assert {letter["payload"]["url"] for letter in inbox.wait(sent)} == {slow.get(row)["url"]}
-
-
-def test_an_edit_of_the_prompt_is_an_update(slow: Rows, inbox: Inbox) -> None:
-    row = slow.create()
-    slow.client.control("config", {"webhooks": [inbox.url]})
-    slow.ask("PATCH", f"/items/images/{row['id']}", json={"prompt": "else"})
-    (letter,) = inbox.wait(1)
-    assert (letter["event"], letter["payload"]["prompt"]) == ("images.items.update", "else")
-
-
-def test_a_late_progress_patch_overwrites_the_end_for_a_while(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"chaos": "straggle=1", "instant": True, "chaos_delay": 3000})
-    row = slow.create()
-    done = slow.ended(row)
-    slow.client.control("config", {"webhooks": [inbox.url]})
-    while (late := slow.get(row))["status"] == "completed":
-        slow.client.control("advance", {"seconds": 250})
-    assert (late["status"], late["upscaled_urls"]) == ("in-progress", done["upscaled_urls"])
-    assert late["url"].endswith(".webp")
-    assert [letter["payload"] for letter in inbox.wait(1)] == [late]
-    slow.client.control("advance", {"seconds": 9000})
-    assert inbox.wait(2)[1]["payload"] == done
-
-
-def test_early_chaos_creates_rows_that_are_complete_already(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"webhooks": [inbox.url], "chaos": "early=1"})
-    row = slow.create()
-    assert row["status"] == "pending"
-    assert inbox.wait(2)[1]["payload"]["id"] == row["id"]
-    assert slow.get(row)["status"] == "completed"
-
-
-def test_duplicates_drops_and_forgeries_are_told_by_the_control_api(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"webhooks": [inbox.url], "chaos": "duplicate=1,forge=1", "instant": True})
-    slow.create()
-    inbox.wait(12)
-    kinds = {item["kind"] for item in slow.client.view("callbacks")["items"]}
-    assert {"true", "duplicate"} <= kinds
-    slow.client.control("config", {"chaos": "drop=1"})
-    slow.create()
-    assert slow.client.view("stats")["callbacks"]["true_dropped"] >= 4
-
-
-def test_overtaken_events_tell_what_was_true_when_they_set_out(slow: Rows, inbox: Inbox) -> None:
-    slow.client.control("config", {"webhooks": [inbox.url], "chaos": "reorder=1", "chaos_delay": 1})
-    slow.create()
-    slow.client.control("advance", {"seconds": SLOW * 1.3})
-    slow.client.control("advance", {"seconds": 5})
-    statuses = [status for _, status, _ in events(inbox, 5)]
-    assert statuses.index("completed") < len(statuses) - 1
-
-
-def test_the_control_api_knows_these_jobs_and_aceata_does_not(slow: Rows) -> None:
-    row = slow.create(ref="same")
-    slow.create(ref="same")
-    (first, _) = slow.client.view("jobs")["items"]
-    assert (first["task_id"], first["action"], first["client_state"]) == (row["id"], "generate", "same")
-    assert slow.client.view("stats")["paid_jobs"] == 2
-    assert slow.client.task(id=row["id"]) == {}
-
-
-def test_bad_webhooks_are_refused_by_the_control_api(slow: Rows) -> None:
-    answer = requests.post(f"{slow.client.url}/_emulator/config", json={"webhooks": ["nowhere"]}, timeout=DEADLINE)
-    assert answer.status_code == 400
