@@ -81,6 +81,7 @@ class Config:
     accounts: Mapping[str, Account] = field(default_factory=dict)
     scorers: Mapping[str, str] = field(default_factory=dict)
     max_body: int = 2 * 1024 * 1024
+    spool_size: int = 256 * 1024 * 1024
     max_image: int = 64 * 1024 * 1024
     max_pixels: int = 80_000_000
     submit_timeout: float = SUBMIT_TIMEOUT
@@ -120,6 +121,7 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
 
 _NUMBERS: dict[str, tuple[str, type[int] | type[float], float, float]] = {
     "max_body": ("ORCHESTRATOR_MAX_BODY", int, 1024, 2**30),
+    "spool_size": ("ORCHESTRATOR_SPOOL_SIZE", int, 1024, 2**40),
     "max_image": ("ORCHESTRATOR_MAX_IMAGE", int, 1024, 2**32),
     "max_pixels": ("ORCHESTRATOR_MAX_PIXELS", int, 1024, 2**32),
     "submit_timeout": ("ORCHESTRATOR_SUBMIT_TIMEOUT", float, 0.1, 3600),

@@ -108,6 +108,23 @@ class DatabaseUnavailable(Unavailable):
 
     code = "database_unavailable"
 
+    def __init__(self, message: str | None = None, *, cut: bool = False) -> None:
+        """``cut``: the connection was lost; another one may do."""
+        super().__init__(message)
+        self.cut = cut
+
+
+class DatabaseBusy(DatabaseUnavailable):
+    """The database does not answer in time."""
+
+    code = "database_busy"
+
+
+class SpoolUnavailable(Unavailable):
+    """The delivery cannot be kept now."""
+
+    code = "spool_unavailable"
+
 
 class BrokerUnavailable(Unavailable):
     """The broker is not reachable."""

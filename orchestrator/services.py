@@ -15,6 +15,7 @@ from orchestrator.core.view import Expressions
 from orchestrator.errors import ConfigError
 from orchestrator.providers import dialect
 from orchestrator.providers.base import Dialect
+from orchestrator.spool import Spool
 from orchestrator.store import Connection, Database, accounts, pipelines
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Services:
         self.config = config
         self.now = clock
         self.db = Database(config.database_url, size=pool)
+        self.spool = Spool(config.home / "spool", config.spool_size)
         self.nudge: Nudge = nudge or _broker(config)
         self.expressions: Expressions = expressions
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
@@ -89,6 +91,7 @@ class Services:
 
     def close(self) -> None:
         self.db.close()
+        self.spool.close()
         if isinstance(self.nudge, Broker):
             self.nudge.close()
 

@@ -26,6 +26,7 @@ def create() -> Flask:
     logs.configure()
     services = Services(config.load(), pool=CONNECTIONS)
     _introduce(services)
+    receiver.Drainer(services).start()
     return create_app(services)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
 
 from flask import Blueprint, Response, jsonify
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -11,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from orchestrator.api.here import services
 from orchestrator.api.problems import problem
-from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable
+from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable, SpoolUnavailable
 from orchestrator.metrics import REGISTRY
 from orchestrator.services import Services
 from orchestrator.store import health
@@ -25,6 +27,12 @@ _GAUGES = {
     "callbacks": ("verdict", "Kept deliveries that want a person's look, counted up to 10,000 of each verdict."),
     "slots": ("account", "Slots in use."),
 }
+_SPOOLED = {
+    "deliveries": "Deliveries on this machine's disk that wait for the database.",
+    "bytes": "Size of the spool's files.",
+    "aside": "Files of the spool that a person has to look at.",
+    "age_seconds": "Since when a delivery has waited, at most.",
+}
 
 
 @blueprint.get("/healthz")
@@ -36,11 +44,12 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """What is needed to work is there."""
-    parts = {**_database(services()), "broker": _broker(services())}
+    parts = {**_database(services()), "broker": _broker(services()), "spool": _spool(services())}
+    spool = _depth(services())
     missing = [name for name, state in parts.items() if state != "ok"]
     if missing:
-        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", parts=parts)
-    return jsonify({"status": "ready", "parts": parts})
+        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", parts=parts, spool=spool)
+    return jsonify({"status": "ready", "parts": parts, "spool": spool})
 
 
 @blueprint.get("/metrics")
@@ -62,6 +71,8 @@ class Gauges(Collector):
         for kind, number in self._services.db.stats().items():
             pool.add_metric([kind], number)
         yield pool
+        for name, figure in _spooled(self._services).items():
+            yield GaugeMetricFamily(f"orchestrator_spool_{name}", _SPOOLED[name], value=figure)
         reachable = GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=1)
         try:
             with self._services.db.connection(timeout=PATIENCE) as connection:
@@ -93,3 +104,22 @@ def _broker(asked: Services) -> str:
     except BrokerUnavailable as error:
         return error.message
     return "ok"
+
+
+def _spool(asked: Services) -> str:
+    try:
+        asked.spool.check()
+    except SpoolUnavailable as error:
+        return error.message
+    return "ok"
+
+
+def _depth(asked: Services) -> dict[str, Any]:
+    depth = asked.spool.depth()
+    return asdict(depth) | {"since": depth.since.isoformat() if depth.since else None}
+
+
+def _spooled(asked: Services) -> dict[str, float]:
+    depth = asked.spool.depth()
+    age = (asked.now() - depth.since).total_seconds() if depth.since else 0.0
+    return {"deliveries": depth.deliveries, "bytes": depth.bytes, "aside": depth.aside, "age_seconds": age}

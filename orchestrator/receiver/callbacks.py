@@ -9,7 +9,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from orchestrator.core.states import Verdict
 from orchestrator.errors import TooLarge
-from orchestrator.intake import take_callback
+from orchestrator.intake import Spooled, take_callback
 from orchestrator.services import Services
 
 
@@ -21,6 +21,8 @@ def blueprint(services: Services) -> Blueprint:
     def callback(account: str, token: str) -> tuple[Response, int]:
         limit = services.config.max_body
         taken = take_callback(services, account, token, lambda: _body(limit), request.content_type)
+        if isinstance(taken, Spooled):
+            return jsonify({"verdict": "spooled"}), 202
         answer: dict[str, Any] = {"verdict": taken.verdict.value}
         if taken.reason:
             answer["reason"] = taken.reason

@@ -3,23 +3,60 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import Any, LiteralString
+from typing import Any, LiteralString, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from orchestrator.errors import DatabaseUnavailable
+from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
+from orchestrator.store.circuit import Circuit
 from orchestrator.store.jsonb import dumps
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
+T = TypeVar("T")
 
 STATEMENT_TIMEOUT = timedelta(seconds=15)
 LOCK_TIMEOUT = timedelta(seconds=5)
+PATIENCE = 20.0  # seconds for a statement, kept by ourselves: a server that hangs keeps no time-out
+POLL = 0.1  # seconds
+
+
+class Overdue(psycopg.OperationalError):
+    """The server is silent."""
+
+
+class PatientConnection(psycopg.Connection[Row]):
+    """A connection that gives up on a server that says nothing for ``patience`` seconds."""
+
+    patience: float = PATIENCE
+
+    def wait(self, gen: PQGen[T], interval: float = POLL, timeout: float | None = None) -> T:
+        try:
+            return super().wait(_impatient(gen, time.monotonic() + self.patience), interval, timeout)
+        except Overdue:
+            self.pgconn.finish()  # an answer that came now would be taken for that of the next statement
+            raise
+
+
+def _impatient(gen: PQGen[T], deadline: float) -> PQGen[T]:
+    """The same steps; what psycopg asks for in vain at each interval is asked for until the deadline only."""
+    try:
+        wanted = next(gen)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > deadline:
+                raise Overdue("the server is silent")
+            wanted = gen.send(ready)
+    except StopIteration as done:
+        result: T = done.value
+        return result
 
 
 class Database:
@@ -31,7 +68,8 @@ class Database:
             f" -c lock_timeout={LOCK_TIMEOUT // timedelta(milliseconds=1)}"
             " -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
         )
-        self._pool: ConnectionPool[Connection] = ConnectionPool(
+        self.circuit = Circuit()
+        self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
             url,
             min_size=1,
             max_size=size,
@@ -40,7 +78,7 @@ class Database:
             name=name,
             check=None,
             reconnect_timeout=30,
-            connection_class=psycopg.Connection[Row],
+            connection_class=PatientConnection,
             configure=_configure,
             kwargs={
                 "autocommit": True,
@@ -53,18 +91,18 @@ class Database:
         self._pool.open()
 
     @contextlib.contextmanager
-    def connection(self, *, timeout: float | None = None) -> Iterator[Connection]:
+    def connection(self, *, timeout: float | None = None, patience: float | None = None) -> Iterator[Connection]:
         """A connection in autocommit: each statement is its own transaction.
 
-        timeout: seconds to wait for it, if not the pool's own. Raises DatabaseUnavailable.
+        timeout: seconds to wait for it, if not the pool's own. patience: seconds for the answer to a statement.
+        Raises DatabaseUnavailable, of which DatabaseBusy says that a lock or a statement took too long.
         """
         try:
             with self._pool.connection(timeout) as connection:
+                connection.patience = patience or PATIENCE
                 yield connection
-        except (PoolTimeout, psycopg.OperationalError, psycopg.InterfaceError) as error:
-            raise DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}") from error
-        except psycopg.errors.UndefinedTable as error:
-            raise DatabaseUnavailable("the database is not migrated; run `orchestrator migrate`") from error
+        except _ABSENCE as error:
+            raise _unavailable(error) from error
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -123,3 +161,20 @@ def json(document: Mapping[str, Any] | list[Any] | None) -> Jsonb | None:
 
 def _configure(connection: Connection) -> None:
     set_json_dumps(dumps, connection)
+
+
+_LATE = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
+_UNMIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
+_READ_ONLY = (psycopg.errors.ReadOnlySqlTransaction,)
+_ABSENCE = (psycopg.OperationalError, psycopg.InterfaceError, *_UNMIGRATED, *_READ_ONLY)
+
+
+def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
+    if isinstance(error, _LATE):
+        return DatabaseBusy(f"the database does not answer in time: {type(error).__name__}")
+    if isinstance(error, _UNMIGRATED):
+        return DatabaseUnavailable("the database is not migrated; run `orchestrator migrate`")
+    if isinstance(error, _READ_ONLY):
+        return DatabaseUnavailable("the database is read-only")
+    cut = not isinstance(error, PoolTimeout | Overdue)
+    return DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}", cut=cut)

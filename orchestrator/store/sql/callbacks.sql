@@ -9,7 +9,7 @@ INSERT INTO callbacks AS c (id, account, scope, task_id, source, verdict, reason
                             received_at)
 VALUES (%(id)s, %(account)s, coalesce(%(task_id)s, '00000000-0000-0000-0000-000000000000'::uuid), %(task_id)s,
         'callback', 'rejected', %(reason)s, %(content_type)s, %(digest)s, %(size)s, %(body)s, %(now)s)
-ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + 1;
+ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + (c.id <> EXCLUDED.id)::integer;
 
 -- name: get_callback
 -- One delivery with its body.
