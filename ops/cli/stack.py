@@ -14,7 +14,6 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from ops.embedded import broker, postgres
 from ops.supervisor import Handle, Service, running
@@ -184,10 +183,10 @@ def _check_broker(url: str | None) -> None:
     """Raises ConfigError for a transport that kombu has not; else the worker would end again and again."""
     if not url:
         return
-    from kombu.transport import resolve_transport  # noqa: PLC0415 - an embedded broker needs none of it here
+    from kombu import Connection  # noqa: PLC0415 - an embedded broker needs none of it here
 
     try:
-        resolve_transport(urlsplit(url).scheme)
+        Connection(url).get_transport_cls()  # as the worker will: redis+socket:// is a transport too
     except (KeyError, ImportError, ValueError) as error:
         raise ConfigError("BROKER_URL is not one that Celery can use; allowed: amqp://..., redis://...") from error
 

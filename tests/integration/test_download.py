@@ -28,6 +28,7 @@ LIMIT = 1 << 20
 
 class Handler(BaseHTTPRequestHandler):
     server: Site
+    body = b""
 
     def do_GET(self) -> None:
         self.server.seen.append(self)
@@ -35,6 +36,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.answers[self.path.partition("?")[0]](self)
 
     def do_POST(self) -> None:
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))  # unread, it would cut the answer off
         self.do_GET()
 
     def log_message(self, *_: object) -> None:
@@ -379,7 +381,7 @@ def test_json_is_posted_and_its_answer_read(site: Site) -> None:
     asked: list[object] = []
 
     def answer(handler: Handler) -> None:
-        asked.append(json.loads(handler.rfile.read(int(handler.headers["Content-Length"]))))
+        asked.append(json.loads(handler.body))
         reply(b'{"best": 2}', 201)(handler)
 
     site.answers["/score"] = answer
