@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 import rich_click as click
@@ -12,6 +13,8 @@ from ops.cli.client import Client
 from ops.cli.ids import an_id
 from ops.cli.listing import Item, json_option, list_options, show_list
 from ops.cli.server import with_server
+from ops.cli.settings import settings
+from orchestrator.spool import Depth, Spool
 
 VERDICTS = ("accepted", "duplicate", "stale", "late", "parked", "rejected")
 
@@ -71,6 +74,35 @@ def replay(client: Client, callback_id: str, as_json: bool) -> None:
 def adopt(client: Client, callback_id: str, task_id: str, as_json: bool) -> None:
     """Give a kept delivery to a task, whatever job it names."""
     _verdict(client.post("v1", "callbacks", callback_id, "adopt", body={"task_id": task_id}), as_json)
+
+
+@callbacks.command()
+@click.option("--retry", is_flag=True, help="Let what was set aside be tried once more.")
+@json_option
+def spool(retry: bool, as_json: bool) -> None:
+    """Show what waits on this machine's disk for the database."""
+    config = settings()
+    spooled = Spool(config.home / "spool", config.spool_size)
+    if retry:
+        number = spooled.try_again()
+        click.echo(f"{number} {'file' if number == 1 else 'files'} to be tried again", err=True)
+    _show_depth(spooled, spooled.depth(), as_json)
+
+
+def _show_depth(spooled: Spool, depth: Depth, as_json: bool) -> None:
+    since = depth.since.isoformat() if depth.since else None
+    if as_json:
+        display.show_json(asdict(depth) | {"since": since, "folder": str(spooled.folder)})
+        return
+    display.show_facts(
+        {
+            "folder": str(spooled.folder),
+            "deliveries": str(depth.deliveries),
+            "since": f"{since}  ({display.ago(since)})" if since else None,
+            "bytes": f"{depth.bytes} of {spooled.size}",
+            "set aside": str(depth.aside),
+        }
+    )
 
 
 def _verdict(answer: Item, as_json: bool) -> None:

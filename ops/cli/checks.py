@@ -17,6 +17,7 @@ from orchestrator.archive import open_archive
 from orchestrator.broker import Broker, make_app
 from orchestrator.config import Config
 from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable, OrchestratorError
+from orchestrator.spool import Spool
 from orchestrator.store.checkup import Checkup, check_up
 
 Level = Literal["ok", "warn", "fail"]
@@ -156,6 +157,26 @@ def _home(config: Config) -> Iterator[Finding]:
     yield Finding("home", "fail", f"{config.home} is not writable", "correct its owner, or set ORCHESTRATOR_HOME")
 
 
+def _spool(config: Config) -> Iterator[Finding]:
+    """Deliveries on this machine's disk. While the service runs and the database answers there is none for long."""
+    spool = Spool(config.home / "spool", config.spool_size)
+    depth = spool.depth()
+    if depth.aside:
+        advice = f"see the log for why, then `orchestrator callbacks spool --retry` or remove *.bad in {spool.folder}"
+        yield Finding("spool", "warn", f"{depth.aside} files could not be taken or read and were set aside", advice)
+    try:
+        spool.check()
+    except OrchestratorError as error:
+        yield Finding("spool", "fail", error.message, "bring the database back, or raise ORCHESTRATOR_SPOOL_SIZE")
+        return
+    if depth.since:
+        seconds = (datetime.now(UTC) - depth.since).total_seconds()
+        detail = f"{depth.deliveries} deliveries wait for the database, the oldest for {seconds:.0f} s"
+        yield Finding("spool", "warn", detail, "is the service running, and does its database take writes?")
+    elif not depth.aside:
+        yield Finding("spool", "ok", "empty")
+
+
 def _local(url: str) -> bool:
     host = urlsplit(url).hostname or ""
     try:
@@ -177,6 +198,7 @@ def raise_failed(findings: list[Finding]) -> None:
 
 CHECKS: tuple[Callable[[Config], Iterator[Finding]], ...] = (
     _home,
+    _spool,
     _secret,
     _api_tokens,
     _accounts,

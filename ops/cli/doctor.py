@@ -49,6 +49,7 @@ def effective(config: Config) -> dict[str, str]:
         "ORCHESTRATOR_SCORERS": ", ".join(f"{k}={without_password(v)}" for k, v in config.scorers.items()) or "none",
         "ORCHESTRATOR_ACCOUNTS": "\n".join(accounts) or "none",
         "ORCHESTRATOR_MAX_BODY": f"{config.max_body} bytes",
+        "ORCHESTRATOR_SPOOL_SIZE": f"{config.spool_size} bytes",
         "ORCHESTRATOR_MAX_IMAGE": f"{config.max_image} bytes",
         "ORCHESTRATOR_MAX_PIXELS": f"{config.max_pixels} pixels",
         "ORCHESTRATOR_SUBMIT_TIMEOUT": f"{config.submit_timeout:g} s",

@@ -102,7 +102,11 @@ def _callback() -> JSON:
         "requestBody": {"required": True, "content": {"application/json": {}, "application/x-ndjson": {}}},
         "responses": {
             "200": {"description": "accepted, duplicate, stale or late", "content": taken},
-            "202": {"description": "parked: kept, but no task has this job yet", "content": taken},
+            "202": {
+                "description": "parked: kept, but no task has this job yet; or spooled: on the receiver's disk, to be "
+                "taken when the database is back",
+                "content": taken,
+            },
         }
         | {str(status): _refusal(status) for status in (400, 404, 413, 503)},
     }
