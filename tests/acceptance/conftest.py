@@ -131,10 +131,13 @@ class World:
 
         return eventually(answer, what=f"{method} {path}")[0]
 
-    def launch(self, count: int, pipeline: str = "hero-image") -> None:
+    def launch(self, count: int) -> None:
         for _ in range(count):
-            inputs = {"prompt": f"picture {len(self.runs)}"}
-            self.runs.append(self.ask("POST", "/v1/runs", {"pipeline": pipeline, "inputs": inputs})["id"])
+            self.open("hero-image", {"prompt": f"picture {len(self.runs)}"})
+
+    def open(self, pipeline: str, inputs: dict[str, Any], account: str = "acedata") -> None:
+        order = {"pipeline": pipeline, "inputs": inputs, "account": [account]}
+        self.runs.append(self.ask("POST", "/v1/runs", order)["id"])
 
     def finished(self) -> list[dict[str, Any]]:
         """Every run launched, once all are over."""
@@ -155,7 +158,7 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     """``make_world("--chaos", "drop=0.1")`` starts both; everything is stopped at the end of the test."""
     with ExitStack() as stack:
 
-        def make(*options: str, account: str = "", home: Path | None = None, **extra: str) -> World:
+        def make(*options: str, others: str = "", home: Path | None = None, **extra: str) -> World:
             folder = home or tmp_path / "home"
             folder.mkdir(mode=0o700)
             port = free_port_block()
@@ -165,7 +168,8 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
             accounts = folder / "accounts.yaml"
             accounts.write_text(
                 f"accounts:\n- name: acedata\n  provider: acedata\n  base_url: http://127.0.0.1:{port + 2}\n"
-                f"  token: a-token-of-the-tests\n  slots: 5\n  quiet: 4\n  poll: 1\n{account}"
+                f"  token: a-token-of-the-tests\n  slots: 5\n  quiet: 4\n  poll: 1\n"
+                + others.format(emulator=f"http://127.0.0.1:{port + 2}")
             )
             world = World(folder, f"http://127.0.0.1:{port + 2}", port, _environment(folder, accounts) | extra, stack)
             stack.callback(world.down)

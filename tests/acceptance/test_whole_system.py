@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import shipped
 from PIL import Image
 
 pytestmark = pytest.mark.timeout(300)
@@ -82,6 +83,23 @@ def test_kill_9_of_the_supervisor_then_up_again_goes_on_with_the_same_data(make_
     world.up()
 
     assert_all_ended_well(world, world.finished())
+
+
+OTHERS = """
+- {{name: mjproxy, provider: mjproxy, base_url: "{emulator}", token: another-token, poll: 1, callback: CALLBACK}}
+- {{name: imagineapi, provider: imagineapi, base_url: "{emulator}", token: a-third-token, poll: 1, callback: poll}}
+"""
+
+
+@pytest.mark.parametrize("callback", ["push", "poll"])
+def test_every_shipped_pipeline_ends_well_at_every_provider_that_can_do_it(make_world: Any, callback: str) -> None:
+    world = make_world("--instant", others=f"  callback: {callback}\n" + OTHERS.replace("CALLBACK", callback))
+
+    for pipeline, inputs, account, _ in shipped.CASES:
+        world.open(pipeline, inputs, account)
+
+    ended = {f"{run['pipeline']} at {run['accounts']}": run["error"] or run["state"] for run in world.finished()}
+    assert set(ended.values()) == {"succeeded"}, ended
 
 
 def test_a_second_up_on_the_same_home_says_so(make_world: Any, tmp_path: Path) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
-from PIL import Image
+from shipped import CASES, PROMPT
 from stage import Stage
 
 from orchestrator import catalog
@@ -21,20 +19,6 @@ MakeStage = Callable[..., Stage]
 OTHERS = {"mjproxy": "mjproxy", "imagineapi": "imagineapi"}
 
 
-def picture(width: int = 128, height: int = 128, colour: str = "teal") -> str:
-    stream = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(stream, "PNG")
-    return "data:image/png;base64," + base64.b64encode(stream.getvalue()).decode()
-
-
-def mask() -> str:
-    """For a quadrant of a grid of 256 pixels."""
-    drawn, stream = Image.new("L", (128, 128), 0), io.BytesIO()
-    drawn.paste(255, (32, 32, 96, 96))
-    drawn.save(stream, "PNG")
-    return base64.b64encode(stream.getvalue()).decode()
-
-
 def open_run(stage: Stage, pipeline: str, inputs: dict[str, Any], *accounts: str) -> UUID:
     catalog.push_shipped(stage.services)
     return launch(stage.services, Request(pipeline=pipeline, inputs=inputs, labels={}, accounts=accounts)).run.id
@@ -44,33 +28,6 @@ def enter_the_hook(stage: Stage) -> None:
     """What a user does once in ImagineAPI's dashboard."""
     config = stage.services.config
     stage.tell(webhooks=[config.callback_url("imagineapi", account_token(config.secrets, "imagineapi"))])
-
-
-PROMPT = {"prompt": "a red fox in the snow"}
-IMAGES = {"images": ["https://example.com/1.png", "https://example.com/2.png"]}
-CASES = [
-    ("best-single", PROMPT, "acedata", 1),
-    ("best-single", PROMPT, "mjproxy", 1),
-    ("best-single", PROMPT, "imagineapi", 1),
-    ("four-singles", PROMPT, "imagineapi", 4),
-    ("blend", IMAGES, "imagineapi", 1),
-    ("hero-image", PROMPT, "acedata", 1),
-    ("hero-image", {"prompt": "a red fox --v 5.2"}, "mjproxy", 1),
-    ("four-singles", PROMPT, "acedata", 4),
-    ("four-singles", PROMPT, "mjproxy", 4),
-    ("variations", PROMPT, "acedata", 1),
-    ("variations", PROMPT, "mjproxy", 1),
-    ("region-redraw", PROMPT | {"mask": mask()}, "acedata", 1),
-    ("region-redraw", PROMPT | {"mask": mask()}, "mjproxy", 1),
-    ("blend", IMAGES, "acedata", 1),
-    ("blend", {"images": [picture(), picture(colour="red")]}, "mjproxy", 1),
-    ("describe-and-reimagine", {"image": "https://example.com/1.png"}, "acedata", 1),
-    ("describe-and-reimagine", {"image": picture()}, "mjproxy", 1),
-    ("face-swap", {"source": picture(), "target": picture(colour="red")}, "mjproxy", 1),
-    ("vary-until-good", PROMPT | {"good": -100.0}, "acedata", 1),
-    ("vary-until-good", PROMPT | {"good": 100.0}, "acedata", 1),
-    ("vary-until-good", PROMPT | {"good": 100.0}, "mjproxy", 1),
-]
 
 
 @pytest.mark.parametrize("callback", ["push", "poll"])
