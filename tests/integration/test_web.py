@@ -14,6 +14,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from orchestrator.core.tokens import account_token
@@ -105,6 +106,33 @@ def test_it_starts_although_the_database_is_away(serve: Callable[..., Served]) -
     status, headers, answer = served.ask("GET", "/readyz")
     assert (status, headers["content-type"]) == (503, "application/problem+json")
     assert "not reachable" in json.loads(answer)["parts"]["database"]
+
+
+def test_what_a_killed_process_has_spooled_is_taken_by_the_next_one(
+    serve: Callable[..., Served], database_url: str
+) -> None:
+    served = serve(DATABASE_URL="postgresql://nobody@127.0.0.1:9/nothing")
+    hook = f"/callbacks/acedata/{account_token((SECRET.encode(),), 'acedata')}"
+    names = [f"job-{n}" for n in range(5)]
+    for name in names:
+        body = json.dumps({"task_id": name, "success": True, "image_url": "https://example.org/a.png"})
+        status, _, answer = served.ask("POST", hook, body)
+        assert (status, json.loads(answer)) == (202, {"verdict": "spooled"})
+    assert served.ask("POST", hook.replace("acedata/", "acedata/x"), b"{}")[0] == 404
+    assert json.loads(served.ask("GET", "/readyz")[2])["spool"]["deliveries"] == 5
+    for process in [*psutil.Process(served.process.pid).children(recursive=True), served.process]:
+        process.kill()
+    served.process.wait()
+
+    served = serve(DATABASE_URL=database_url, ORCHESTRATOR_API_TOKENS="me:admin:admin-token-0123")
+
+    bearer = {"Authorization": "Bearer admin-token-0123"}
+    over = time.monotonic() + PATIENCE
+    while json.loads(served.ask("GET", "/readyz")[2])["spool"]["deliveries"]:
+        assert time.monotonic() < over, "it was never drained"
+        time.sleep(0.05)  # between two looks
+    kept = json.loads(served.ask("GET", "/v1/callbacks", **bearer)[2])["items"]
+    assert [(one["external_id"], one["verdict"]) for one in reversed(kept)] == [(name, "parked") for name in names]
 
 
 def test_the_web_process_does_not_load_what_only_workers_need() -> None:
