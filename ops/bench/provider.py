@@ -20,6 +20,8 @@ from urllib.parse import parse_qs, urlsplit
 from ops.bench.bodies import result
 from ops.bench.load import request
 
+IDLE = 5.0  # seconds for which a connection is kept
+
 
 class Provider:
     """The jobs, and what was measured."""
@@ -29,7 +31,7 @@ class Provider:
         self._numbers = itertools.count(1)
         self._posted: dict[str, float] = {}  # image id -> when its callback was sent
         self._gaps: list[float] = []
-        self._refused = 0  # callbacks that were not taken
+        self._refused: list[str] = []  # what was answered to callbacks that were not taken
         self._idle: list[Line] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
@@ -47,18 +49,25 @@ class Provider:
     def figures(self, delay: float) -> bytes:
         """What was measured since the last call."""
         found = {"milliseconds": self._gaps, "refused": self._refused}
-        self._gaps, self._refused, self.delay = [], 0, delay
+        self._gaps, self._refused, self.delay = [], [], delay
         return json.dumps(found).encode()
 
     async def _work(self, url: str, task_id: str, image_id: str, action: str) -> None:
         await asyncio.sleep(self.delay)
         place = urlsplit(url)
+        while self._idle and self._idle[0].stale:
+            self._idle.pop(0).close()
         line = self._idle.pop() if self._idle else Line(place.hostname or "", place.port or 80)
         payload = request(place.path, result(task_id, image_id, action))
         self._posted[image_id] = time.perf_counter()
-        if not (await line.post(payload)).startswith(b"HTTP/1.1 2"):
-            self._refused += 1
-        self._idle.append(line)
+        try:
+            answer = await line.post(payload)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            answer = f"{type(error).__name__}: {error}".encode()
+        else:
+            self._idle.append(line)
+        if not answer.startswith(b"HTTP/1.1 200"):
+            self._refused.append(answer.decode(errors="replace")[:200])
 
 
 class Line:
@@ -67,6 +76,16 @@ class Line:
     def __init__(self, host: str, port: int) -> None:
         self._address = (host, port)
         self._ends: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+        self._used = 0.0
+
+    @property
+    def stale(self) -> bool:
+        """Whether the server may be about to close it: it does after 30 seconds of silence."""
+        return time.monotonic() - self._used > IDLE
+
+    def close(self) -> None:
+        if self._ends:
+            self._ends[1].close()
 
     async def post(self, payload: bytes) -> bytes:
         """The head of the answer."""
@@ -76,6 +95,7 @@ class Line:
         writer.write(payload)
         head = await reader.readuntil(b"\r\n\r\n")
         await reader.readexactly(length_of(head))
+        self._used = time.monotonic()
         return head
 
 

@@ -81,7 +81,7 @@ class Client:
         with urllib.request.urlopen(url, data=b"", timeout=5) as answer:
             found: dict[str, Any] = json.load(answer)
         if found["refused"]:
-            raise BenchError(f"the receiver refused {found['refused']} callbacks")
+            raise BenchError(f"{len(found['refused'])} callbacks were not taken, the first: {found['refused'][0]}")
         return list(found["milliseconds"])
 
     def _wait_until(self, enough: Callable[[], bool]) -> None:
@@ -92,12 +92,23 @@ class Client:
             if self._under_way < before:
                 deadline = time.monotonic() + PATIENCE
             elif time.monotonic() > deadline:
-                raise BenchError(f"{self._under_way} runs do not end")
+                self.gaps()  # raises when it was the callbacks
+                raise BenchError(f"{self._under_way} runs do not end; their tasks: {self._story()}")
 
     def _count(self) -> int:
         with self._services.db.connection() as connection:
             found = connection.execute("SELECT count(*) AS n FROM runs WHERE state = 'running'").fetchone()
         return int(found["n"]) if found else 0
+
+    def _story(self) -> str:
+        """How many unfinished or unnoticed tasks there are of each kind, and what they wait for."""
+        with self._services.db.connection() as connection:
+            found = connection.execute(
+                "SELECT count(*), step, t.state, waiting_for, submissions, array_agg(DISTINCT c.verdict) AS verdicts"
+                " FROM tasks t JOIN runs r ON r.id = run_id LEFT JOIN callbacks c ON c.task_id = t.id"
+                " WHERE r.state = 'running' AND NOT (t.finished_at IS NOT NULL AND settled) GROUP BY 2, 3, 4, 5"
+            ).fetchall()
+        return "; ".join(", ".join(str(value) for value in one.values()) for one in found)
 
 
 @contextmanager
