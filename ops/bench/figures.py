@@ -50,6 +50,12 @@ def resident(pid: int) -> float:
     return sum(_own(process) for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)))
 
 
+def busy(pid: int) -> float:
+    """Seconds of CPU that a process and its living descendants have used."""
+    found = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    return sum(one.cpu_times().user + one.cpu_times().system for one in found)
+
+
 def _own(process: psutil.Process) -> float:
     try:
         facts = process.memory_full_info()

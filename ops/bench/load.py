@@ -14,6 +14,7 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def send_all(address: tuple[str, int], connections: int, requests: deque[bytes])
     """Send each request once, ``connections`` at a time. Raises OSError, or TimeoutError when nobody answers."""
     statuses: Counter[str] = Counter()
     spent: list[float] = []
-    with selectors.DefaultSelector() as selector:
-        sockets = [socket.create_connection(address, SILENCE) for _ in range(min(connections, len(requests)))]
+    with selectors.DefaultSelector() as selector, ExitStack() as opened:
+        wanted = min(connections, len(requests))
+        sockets = [opened.enter_context(socket.create_connection(address, SILENCE)) for _ in range(wanted)]
         clock = time.perf_counter
         begin = clock()
         for one in sockets:
@@ -98,8 +100,6 @@ def send_all(address: tuple[str, int], connections: int, requests: deque[bytes])
                     selector.unregister(connection)
                     busy -= 1
         seconds = clock() - begin
-        for one in sockets:
-            one.close()
     return Load(dict(statuses), seconds, spent)
 
 

@@ -48,6 +48,8 @@ def _runs(one: Runs) -> Iterator[str]:
     yield _row(f"runs per second, {IN_FLIGHT} in flight", f"{one.rate:.0f}", "aim 200")
     for name, gap, aim in (("4 runs a second", one.idle, "aim p95 50"), (f"{IN_FLIGHT} in flight", one.busy, "")):
         yield _row(f"callback to next submit, ms, {name}", f"p50 {gap.p50:.1f}, p95 {gap.p95:.1f}", aim)
+    spent = ", ".join(f"{name} {time:.1f}" for name, time in one.cpu.items())
+    yield f"  CPU per callback and what follows, ms: {spent}"
 
 
 def _history(one: History) -> Iterator[str]:

@@ -5,19 +5,20 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from ops.bench.children import BenchError
-from ops.bench.figures import Times, resident, times
+from ops.bench.figures import Times, busy, resident, times
 from ops.bench.stack import ACCOUNT, Stack
 from orchestrator import catalog
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
 
 IN_FLIGHT = 64
+CALLBACKS = 3  # of one run
 WARM = 128  # runs before anything is measured
 PIPELINE = {
     "pipeline": "bench",
@@ -37,13 +38,15 @@ LOOK = 0.005
 @dataclass(frozen=True, slots=True)
 class Runs:
     """rate: runs a second, of three callbacks each. idle, busy: from a callback's sending to the next submission, with
-    4 runs a second and with IN_FLIGHT runs at once. web, worker: MB after the load."""
+    4 runs a second and with IN_FLIGHT runs at once. web, worker: MB after the load. cpu: milliseconds of CPU that a
+    process spent on one callback and what follows from it, with IN_FLIGHT runs at once."""
 
     rate: float
     idle: Times
     busy: Times
     web: float
     worker: float
+    cpu: Mapping[str, float]
 
 
 class Client:
@@ -129,7 +132,14 @@ def measure(stack: Stack, provider: int, *, count: int, idle_count: int) -> Runs
         one.gaps(delay=0.05)  # so that a callback finds the submission's own worker at rest, as in life
         one.stroll(idle_count, each=0.25)
         idle = one.gaps()
+        before = _spent(stack)
         rate = one.hurry(count)
-        busy = one.gaps()
+        after = _spent(stack)
+        gaps = one.gaps()
     web, worker = resident(stack.pid_of("web")), resident(stack.pid_of("worker"))
-    return Runs(rate, times(idle), times(busy), web, worker)
+    cpu = {name: (after[name] - before[name]) * 1000 / count / CALLBACKS for name in before}
+    return Runs(rate, times(idle), times(gaps), web, worker, cpu)
+
+
+def _spent(stack: Stack) -> dict[str, float]:
+    return {name: busy(stack.pid_of(name)) for name in ("worker", "postgres", "web", "broker")}
