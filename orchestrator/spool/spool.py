@@ -37,6 +37,7 @@ class Spool:
         self.filled = threading.Event()  # set by each delivery; whoever drains clears it
         self._lock = threading.Lock()
         self._own: Segment | None = None
+        self._counted: dict[Path, tuple[int, int]] = {}  # file -> its size, and how many records that are
 
     def append(self, delivery: Delivery, *, moved: bool = False) -> None:
         """Return when the delivery is on the disk, for good. Raises SpoolUnavailable.
@@ -93,7 +94,12 @@ class Spool:
     def depth(self) -> Depth:
         """How much there is, of all processes."""
         live, aside = self._files(LIVE), self._files(ASIDE)
-        number = sum(records.count(_content(path), segments.mark_of(path)) for path in live)
+        known, counted = self._counted, {}
+        for path in live:
+            size = _size(path)
+            counted[path] = known[path] if known.get(path, (-1,))[0] == size else (size, _count(path))
+        self._counted = counted  # threads that ask at once do the same work twice, and no harm
+        number = sum(count for _, count in counted.values())
         since = datetime.fromtimestamp(int(live[0].name.partition("-")[0]) / 1e9, UTC) if number else None
         return Depth(number, self._used(), since, len(aside))
 
@@ -142,12 +148,12 @@ class Spool:
         return sorted(found)
 
 
-def _content(path: Path) -> bytes:
-    """Nothing when it has just been drained."""
+def _count(path: Path) -> int:
+    """None when it has just been drained."""
     try:
-        return path.read_bytes()
+        return records.count(path.read_bytes(), segments.mark_of(path))
     except FileNotFoundError:
-        return b""
+        return 0
 
 
 def _size(path: Path) -> int:
