@@ -85,10 +85,14 @@ def test_a_home_that_cannot_be_made_is_named(tmp_path: Path, port: int) -> None:
         assemble({}, demo=False, port=port, home=tmp_path / "file/home")
 
 
-@pytest.mark.parametrize("url", ["nosuch://127.0.0.1", "127.0.0.1:5672"])
-def test_a_broker_of_no_kind_that_celery_knows_is_refused(url: str, tmp_path: Path, port: int) -> None:
+def test_a_broker_of_no_kind_that_celery_knows_is_refused(tmp_path: Path, port: int) -> None:
     with pytest.raises(ConfigError, match="BROKER_URL is not one that Celery can use"):
-        assemble({"BROKER_URL": url}, demo=False, port=port, home=tmp_path / "home")
+        assemble({"BROKER_URL": "nosuch://127.0.0.1"}, demo=False, port=port, home=tmp_path / "home")
+
+
+@pytest.mark.parametrize("url", ["redis+socket:///run/broker.sock", "amqp://me@127.0.0.1//", "rediss://127.0.0.1/0"])
+def test_a_broker_that_celery_knows_is_taken(url: str, tmp_path: Path, port: int) -> None:
+    assert assemble({"BROKER_URL": url}, demo=False, port=port, home=tmp_path / "home").config.broker_url == url
 
 
 def test_a_home_that_cannot_be_read_is_named(tmp_path: Path) -> None:
