@@ -11,7 +11,7 @@ import click
 
 from ops.cli.failures import INTERRUPTED
 from ops.cli.stack import Stack, assemble
-from ops.cli.up import PORT, greeting
+from ops.cli.up import FOLDER, PORT, greeting
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError
 from orchestrator.errors import ConfigError
@@ -24,7 +24,7 @@ PROMPT = "a lighthouse on a cliff at dawn, oil painting --ar 1:1"
 @click.option(
     "--port", type=PORT, default=8080, show_default=True, help="Of the receiver and the API; +1 dashboard, +2 emulator."
 )
-@click.option("--home", type=click.Path(path_type=Path), help="Data folder [ORCHESTRATOR_HOME].")
+@click.option("--home", type=FOLDER, help="Data folder [ORCHESTRATOR_HOME].")
 @click.option("--prompt", default=PROMPT, show_default=True)
 @click.option("--pipeline", default="hero-image", show_default=True)
 @click.option("--chaos", default="", help="Hostility of the emulator: 'hostile', or e.g. 'duplicate=0.2,drop=0.1'.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -16,13 +17,25 @@ from orchestrator.errors import ConfigError
 PORT = click.IntRange(1, 65_533)  # with room for the dashboard and the emulator
 
 
+class Folder(click.Path):
+    """A folder's path; an empty one (an unset variable, say) would mean the present folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not str(value).strip():
+            self.fail("an empty path names no folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+FOLDER = Folder(path_type=Path)
+
+
 @click.command()
 @click.option("--demo", is_flag=True, help="Start a provider emulator too, and use it as the account acedata.")
 @click.option(
     "--port", type=PORT, default=8080, show_default=True, help="Of the receiver and the API; +1 dashboard, +2 emulator."
 )
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option("--home", type=click.Path(path_type=Path), help="Data folder [ORCHESTRATOR_HOME].")
+@click.option("--home", type=FOLDER, help="Data folder [ORCHESTRATOR_HOME].")
 @click.option("--quiet", is_flag=True, help="Keep the processes' lines out of the terminal; HOME/log has them.")
 def up(demo: bool, port: int, host: str, home: Path | None, quiet: bool) -> None:
     """Start everything in one terminal; Ctrl-C stops it."""

@@ -56,6 +56,13 @@ class Label(Text):
         return parts[1], parts[2]
 
 
+class OneOrMore(fields.List[Any]):
+    """A list; a single value is a list of one, as in a pipeline."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> list[Any]:
+        return super()._deserialize([value] if isinstance(value, str) else value, attr, data, **more)
+
+
 def limit() -> fields.Integer:
     """How many items a page has."""
     allowed = f"allowed: {SMALLEST_PAGE} to {LARGEST_PAGE}"

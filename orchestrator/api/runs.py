@@ -10,7 +10,7 @@ from marshmallow import Schema, fields, validate
 
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
-from orchestrator.api.fields import Cursor, Label, Text, limit, one_of, said, whole
+from orchestrator.api.fields import Cursor, Label, OneOrMore, Text, limit, one_of, said, whole
 from orchestrator.api.here import services
 from orchestrator.api.section import Section
 from orchestrator.core.cost import cost
@@ -41,12 +41,12 @@ class RunOrder(Schema):
         keys=Text(longest=63), values=Text(), load_default=dict, validate=validate.Length(max=20, error="at most {max}")
     )
     priority = whole(-1000, 1000, load_default=0, metadata=said("Higher goes first."))
-    accounts = fields.List(
+    accounts = OneOrMore(
         Text(longest=40),
         data_key="account",
         load_default=list,
         validate=validate.Length(max=20, error="at most {max}"),
-        metadata=said("Accounts in place of the pipeline's, tried in this order; a step's own stay."),
+        metadata=said("An account, or several tried in order, in place of the pipeline's; a step's own stay."),
     )
 
 

@@ -207,3 +207,11 @@ def test_what_the_state_does_not_allow_is_a_conflict(web: Caller) -> None:
 @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "/cancel"), ("POST", "/retry")])
 def test_an_unknown_run_is_not_found(shared_web: Caller, run_id: str, method: str, rest: str) -> None:
     shared_web.refused(404, method, f"/v1/runs/{run_id}{rest}")
+
+
+@pytest.mark.parametrize("account", ["acedata", ["acedata"]])
+def test_a_run_may_name_one_account_or_several(web: Caller, account: object) -> None:
+    run = web.open_run(account=account)
+
+    assert run["accounts"] == ["acedata"]
+    assert {task["account"] for task in run["tasks"]} == {"acedata"}
