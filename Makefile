@@ -1,10 +1,10 @@
-# make demo | test | up | bench | ci | test-deps | format
+# make demo | test | up | bench | chaos | ci | test-deps | format
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo up test test-deps lint bench ci format clean
+.PHONY: demo up test test-deps lint bench chaos ci format clean
 .DEFAULT_GOAL := demo
 
 .venv/.runs: setup.cfg pyproject.toml constraints.txt
@@ -36,6 +36,9 @@ lint: .venv/.tests
 
 bench: .venv/.tests  ## speed and memory, measured here
 	$(BIN)/python -m ops.bench $(ARGS)
+
+chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are killed; hours (ARGS="--seed 7" ...)
+	@$(BIN)/orchestrator chaos --runs 10000 --minutes 600 $(ARGS)
 
 ci: test  ## what CI runs
 

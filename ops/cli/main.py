@@ -28,6 +28,7 @@ _SERVICE: dict[str, Place] = {
     "emulator": ("ops.emulator.__main__:main", "Start a provider to practise with."),
     "migrate": ("ops.cli.migrate:migrate", "Bring the database's schema up to date."),
     "doctor": ("ops.cli.doctor:doctor", "Show the configuration and check what it leads to."),
+    "chaos": ("ops.cli.chaos:chaos", "Kill a whole system's processes, and check what is left."),
     "dashboard": ("ops.cli.dashboard:dashboard", "Say where the dashboard is."),
     "version": ("ops.cli.version:version", "Print the version."),
 }
