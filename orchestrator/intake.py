@@ -157,6 +157,11 @@ def take_events(
         CALLBACKS.labels(account.name, taken.verdict.value).inc()
     for run_id in taken.ended_runs:
         services.nudge.advance(run_id)
+    _log(account, source, events, taken)
+    return taken
+
+
+def _log(account: Account, source: Source, events: Sequence[Event], taken: Taken) -> None:
     log.info(
         source.value,
         account=account.name,
@@ -166,7 +171,6 @@ def take_events(
         ended=[str(run_id) for run_id in taken.ended_runs],
         reason=taken.reason,
     )
-    return taken
 
 
 def take_parked(services: Services, account: Account, external_id: str) -> None:
