@@ -8,7 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from ops.embedded.process import EmbeddedError
+from ops.embedded.failure import EmbeddedError
 
 CANDIDATES = ("postgres", "nobody")
 

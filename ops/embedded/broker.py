@@ -17,7 +17,8 @@ from typing import IO
 from urllib.parse import quote
 
 from ops.embedded.binaries import find_broker
-from ops.embedded.process import EmbeddedError, end, last_lines, launch, lives, locked, log_file, wait_until
+from ops.embedded.failure import EmbeddedError
+from ops.embedded.process import end, last_lines, launch, lives, locked, log_file, wait_until
 from ops.embedded.socket_folder import short_path
 
 __all__ = ["Broker", "EmbeddedError", "start"]

@@ -26,7 +26,8 @@ import psutil
 
 from ops.embedded.account import Account, unprivileged
 from ops.embedded.binaries import for_account, major_version
-from ops.embedded.process import ENVIRONMENT, EmbeddedError, end, launch, lives
+from ops.embedded.failure import EmbeddedError
+from ops.embedded.process import ENVIRONMENT, end, launch, lives
 from ops.embedded.socket_folder import home_mark, short_path
 
 USER = DATABASE = "orchestrator"

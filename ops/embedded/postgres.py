@@ -11,7 +11,8 @@ from typing import IO
 
 from ops.embedded.binaries import find_binaries
 from ops.embedded.cluster import PORT, Cluster
-from ops.embedded.process import EmbeddedError, end, last_lines, lives, locked, log_file, wait_until
+from ops.embedded.failure import EmbeddedError
+from ops.embedded.process import end, last_lines, lives, locked, log_file, wait_until
 
 __all__ = ["EmbeddedError", "Postgres", "find_binaries", "start"]
 

@@ -17,15 +17,12 @@ import psutil
 
 if TYPE_CHECKING:
     from ops.embedded.account import Account
+from ops.embedded.failure import EmbeddedError
 
 LEASH = Path(__file__).with_name("leash.py")
 LOG_LIMIT = 1_000_000  # bytes; a larger log of the former start is put aside as .1
 # Fixed, so that a server is the same whoever starts it (PGDATA, LANG and the like stay outside).
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-class EmbeddedError(RuntimeError):
-    """An embedded server could not be started or stopped; the message says which, why, and what to do."""
 
 
 @contextmanager

@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from ops.embedded.process import EmbeddedError
+from ops.embedded.failure import EmbeddedError
 
 LONGEST = 86  # bytes; leaves room for the socket's own name below macOS' limit of 103
 SHORT = Path("/tmp")  # noqa: S108  the name below is checked for its owner; TMPDIR is the long folder on macOS
