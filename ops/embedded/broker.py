@@ -60,8 +60,10 @@ def start(
     place = Place.of(home)
     with locked(place.lock, timeout):
         if (pid := place.running()) is not None:
-            wait_until(place.answers, timeout, f"the broker of {home} (pid {pid}) runs but does not answer")
-            return Broker(place.url, pid, True, place, None)
+            silent = f"the broker of {home} (pid {pid}) runs but does not answer"
+            wait_until(lambda: place.answers() or place.running() is None, timeout, silent)
+            if place.running() is not None:  # else it was being killed at this very moment
+                return Broker(place.url, pid, True, place, None)
         place.socket.unlink(missing_ok=True)
         with ExitStack() as stack:
             stream = output if output is not None else stack.enter_context(log_file(place.log))

@@ -65,8 +65,10 @@ def start(
     cluster = Cluster.of(home, find_binaries(bindir))
     with locked(cluster.lock, timeout):
         if cluster.status() is not None:
-            wait_until(cluster.ready, timeout, f"the Postgres of {home} runs but never gets ready")
-            return _handle(cluster, None, tcp=tcp)
+            stuck = f"the Postgres of {home} runs but never gets ready"
+            wait_until(lambda: cluster.status() is None or cluster.ready(), timeout, stuck)
+            if cluster.status() is not None:  # else it was being killed at this very moment
+                return _handle(cluster, None, tcp=tcp)
         cluster.tidy()
         cluster.create_data()
         port = cluster.open_tcp() if tcp else PORT
