@@ -44,7 +44,7 @@ def check(dsn: str, evidence: Evidence) -> list[Check]:
         return [
             _question("lost runs", evidence.opened, _lost(tables, evidence)),
             _question("stuck runs", tables.runs, _stuck(tables)),
-            _question("runs that ended badly", tables.runs, _bad(tables)),
+            _question("runs that ended badly", tables.runs, _bad(tables, evidence)),
             _question("tasks that did not end just once", tables.rows("SELECT id FROM tasks"), _ended(tables)),
             _question("jobs paid for twice", evidence.jobs, _paid_twice(evidence)),
             _question("jobs that nobody knows", evidence.jobs, _unknown(tables, evidence)),
@@ -89,9 +89,17 @@ def _stuck(tables: Tables) -> Iterator[str]:
         yield f"task {task} is over, and nobody has noticed"
 
 
-def _bad(tables: Tables) -> Iterator[str]:
-    """The provider does every job in the end, so each run has to succeed."""
-    yield from (f"run {run} {state}: {error}" for run, state, error in tables.runs if state in {"failed", "cancelled"})
+def _bad(tables: Tables, evidence: Evidence) -> Iterator[str]:
+    """The provider does every job in the end, so each run has to succeed, unless a contradiction came first."""
+    contradicted = {one["task_id"] for one in _acknowledged(evidence) if one["kind"] == "contradict"}
+    excused = {
+        run
+        for run, job in tables.rows("SELECT run_id::text, external_id FROM tasks WHERE state = 'failed'")
+        if job in contradicted
+    }
+    for run, state, error in tables.runs:
+        if state in {"failed", "cancelled"} and run not in excused:
+            yield f"run {run} {state}: {error}"
 
 
 def _ended(tables: Tables) -> Iterator[str]:

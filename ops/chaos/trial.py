@@ -20,7 +20,7 @@ from ops.chaos.system import Servers, build
 from ops.supervisor import Supervisor
 
 AT_ONCE = 32  # runs that are under way at the same time
-PEACE = 120.0  # seconds without faults in which every run has to end
+PEACE = 360.0  # seconds without faults in which every run has to end; a killed worker's local act is retaken after 300
 LOOK = 0.25
 
 
