@@ -104,7 +104,11 @@ def forgery(true: Letter, job: Job, chaos: Chaos) -> list[Letter]:
             return [replace(forged, body=b'{"success": tru\xff')]
         case _:
             stranger = uuid_of(job.seed, "stranger", job.ordinal)
-            return [replace(forged, body=true.body.replace(job.task_id.encode(), stranger.encode()))]
+            unknown = replace(forged, body=true.body.replace(job.task_id.encode(), stranger.encode()))
+            # To the true address only behind the true callback: before it, whoever knows the address is believed, and
+            # nobody but the provider does.
+            told = not (true.dropped or true.postponed or true.delay)
+            return [replace(unknown, lane=true.lane) if told else replace(unknown, url=_wrong_token(true.url))]
 
 
 def _wrong_token(url: str) -> str:

@@ -22,7 +22,9 @@ from orchestrator.providers.payload import objects
 logger = logging.getLogger(__name__)
 
 _BATCH = 50
-_PAGES = 10
+_PAGES = (
+    100  # of recent jobs, newest first: a busy account makes some hundred a minute, and a look-up stops when it can
+)
 _TIMEOUT = 20.0
 _LIMIT = 32 * 1024 * 1024  # a task repeats its request, and with it a mask
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
