@@ -9,6 +9,7 @@ import secrets
 import socket
 import sys
 import tempfile
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ DEMO_TOKEN = "demo-token-of-the-emulator"  # noqa: S105 - the emulator takes any
 DEMO_ACCOUNTS = """accounts:
   - {{name: acedata, provider: acedata, base_url: "{url}", token: {token}, stream: true}}
 """
+LEFTOVERS = 8.0  # seconds
 LOOPBACK = "127.0.0.1"
 
 
@@ -194,13 +196,25 @@ def _check_broker(url: str | None) -> None:
 def _check_ports(stack: Stack) -> None:
     wanted = [("--port", stack.host, stack.port), ("dashboard", LOOPBACK, stack.dashboard_port)]
     wanted += [("emulator", LOOPBACK, stack.emulator_port)] if stack.demo else []
+    # The processes of a start that was killed may still be ending, and their ports with them.
+    patience = LEFTOVERS if (stack.home / "state.json").exists() else 0.0
+    over = time.monotonic() + patience
     for name, host, port in wanted:
-        try:
-            socket.create_server((host, port), family=_family(host)).close()
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
+        while error := _hindrance(host, port):
+            if error.errno != errno.EADDRINUSE:
+                raise ConfigError(f"nobody can listen at {host}, port {port} ({name}): {error.strerror}") from error
+            if time.monotonic() > over:
                 raise ConfigError(f"port {port} ({name}) is taken; choose another --port") from error
-            raise ConfigError(f"nobody can listen at {host}, port {port} ({name}): {error.strerror}") from error
+            time.sleep(0.05)
+
+
+def _hindrance(host: str, port: int) -> OSError | None:
+    """Why nobody can listen there; None when one can."""
+    try:
+        socket.create_server((host, port), family=_family(host)).close()
+    except OSError as error:
+        return error
+    return None
 
 
 def _family(host: str) -> socket.AddressFamily:
