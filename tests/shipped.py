@@ -43,6 +43,7 @@ CASES = [
     ("describe-and-reimagine", {"image": "https://example.com/1.png"}, "acedata", 1),
     ("describe-and-reimagine", {"image": picture()}, "mjproxy", 1),
     ("face-swap", {"source": picture(), "target": picture(colour="red")}, "mjproxy", 1),
+    ("provider-fallback", PROMPT, "acedata", 1),
     ("vary-until-good", PROMPT | {"good": -100.0}, "acedata", 1),
     ("vary-until-good", PROMPT | {"good": 100.0}, "acedata", 1),
     ("vary-until-good", PROMPT | {"good": 100.0}, "mjproxy", 1),
