@@ -62,7 +62,7 @@ def recent(transport: Transport, account: Account, enough: Callable[[Listing], b
         page = _items(_ask(transport, account, {"action": "retrieve_batch", "offset": offset, "limit": _BATCH}))
         known = len(tasks)
         for task in page:
-            tasks.setdefault(id_of(task) or f"unnamed {len(tasks)}", task)
+            tasks.setdefault(id_of(task) or repr(task), task)
         listing = Listing(tuple(tasks.values()), complete=not page)
         # A page may be shorter than what was asked for, so only an empty one is the end. One without news means that
         # the offset is not heeded, and then there is no end to be seen.
