@@ -46,13 +46,14 @@ GRID: dict[str, Any] = {"grid": {"action": "imagine", "with": {"prompt": "${inpu
 
 
 class Clock:
-    """The real time and what has been added to it."""
+    """The time of the stage's start and what has been added to it: a slow machine adds nothing."""
 
     def __init__(self) -> None:
+        self.start = datetime.now(UTC)
         self.ahead = timedelta(0)
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self.start + self.ahead
 
 
 class Nudges:
