@@ -172,3 +172,8 @@ def test_what_cannot_be_read_is_malformed(body: bytes) -> None:
 def test_long_integers_are_kept_as_digits() -> None:
     (event,) = read(b'{"task_id":"a","x":' + b"7" * 5000 + b',"y":1234567890123456789}')
     assert event.result == {"extra": {"x": "7" * 5000, "y": 1234567890123456789}}
+
+
+@pytest.mark.parametrize("space", [" ", "\x1e", "\x85", "\u2003"])
+def test_white_space_around_a_number_is_nothing_whatever_its_kind(space: str) -> None:
+    assert one(task_id="t", progress=f"{space}35{space}").progress == 35

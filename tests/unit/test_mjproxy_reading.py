@@ -171,3 +171,8 @@ def test_what_is_no_task_is_malformed(body: bytes) -> None:
 def test_an_array_holds_several_events() -> None:
     events = read(b'[{"id":"1","status":"SUCCESS"},{"id":"2","status":"FAILURE"}]')
     assert [(event.external_id, event.kind.value) for event in events] == [("1", "succeeded"), ("2", "failed")]
+
+
+@pytest.mark.parametrize("action", [["DESCRIBE"], {"a": 1}, 3, True, None])
+def test_an_action_that_is_no_text_is_none(action: Any) -> None:
+    assert "texts" not in (event(status="SUCCESS", action=action, promptEn="a fox").result or {})

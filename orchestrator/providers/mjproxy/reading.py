@@ -125,7 +125,8 @@ def _singles(task: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 def _texts(task: Mapping[str, Any]) -> dict[str, Any]:
-    if task.get("action") not in _TEXTUAL:
+    action = task.get("action")
+    if not isinstance(action, str) or action not in _TEXTUAL:
         return {}
     properties = task.get("properties")
     final = properties.get("finalPrompt") if isinstance(properties, Mapping) else None
