@@ -126,7 +126,7 @@ def _config(folder: Path, database_url: str, overrides: dict[str, Any]) -> Confi
         "database_url": database_url,
         "secrets": (b"a secret of sixteen or more",),
         "archive_url": f"file://{folder / 'archive'}",
-        "api_tokens": tuple(ApiToken(name=role, role=role, token=f"{role}-token-0123") for role in ROLES),
+        "api_tokens": tuple(ApiToken.of(role, role, f"{role}-token-0123") for role in ROLES),
         "accounts": {account.name: account for account in accounts},
     }
     return Config(**known | overrides)

@@ -57,7 +57,7 @@ class Trial:
         self._end = begun + self.minutes * 60
         self._dsn = self.servers.database_url or self._stack.found["DATABASE_URL"]
         emulator = Emulator(f"http://127.0.0.1:{self._stack.emulator_port}")
-        orders = Orders(self._stack.url, self._stack.config.api_tokens[0].token, self._over)
+        orders = Orders(self._stack.url, self._stack.own_token or "", self._over)
         orders.define()
         with self._evil() as striker, closing(emulator):
             emulator.follow()

@@ -26,6 +26,7 @@ _WORK: dict[str, Place] = {
 _SERVICE: dict[str, Place] = {
     "up": ("ops.cli.up:up", "Start everything in one terminal."),
     "emulator": ("ops.emulator.__main__:main", "Start a provider to practise with."),
+    "token": ("ops.cli.token:token", "Make tokens of the API."),
     "migrate": ("ops.cli.migrate:migrate", "Bring the database's schema up to date."),
     "doctor": ("ops.cli.doctor:doctor", "Show the configuration and check what it leads to."),
     "chaos": ("ops.cli.chaos:chaos", "Kill a whole system's processes, and check what is left."),

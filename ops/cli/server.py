@@ -13,7 +13,8 @@ import rich_click as click
 
 from ops.cli.client import Client, address
 from ops.cli.settings import Here, here
-from orchestrator.config import DEFAULT_PUBLIC_URL, load
+from orchestrator.config import DEFAULT_PUBLIC_URL
+from orchestrator.config.api_tokens import entries
 from orchestrator.errors import ConfigError
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -54,10 +55,10 @@ def _configured_token() -> str | None:
     if not text:
         return None
     try:
-        tokens = load({"ORCHESTRATOR_API_TOKENS": text}).api_tokens
+        known = [entry for entry in entries(text) if entry.token]  # of a hashed one nobody knows the token
     except ConfigError as error:
         raise ConfigError(f"{error}; or name one with --token") from None
-    return next((one.token for one in tokens if one.role == "admin"), tokens[0].token if tokens else None)
+    return next((one.token for one in known if one.role == "admin"), known[0].token if known else None)
 
 
 def _local(base: str) -> bool:

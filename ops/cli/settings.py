@@ -9,6 +9,7 @@ from typing import Any
 
 from ops.supervisor.home import running
 from orchestrator.config import Config, load
+from orchestrator.config.api_tokens import hashed
 from orchestrator.errors import ConfigError
 
 
@@ -71,7 +72,7 @@ def _known(place: Here) -> dict[str, str | None]:
         "DATABASE_URL": _postgres(place),
         "BROKER_URL": _broker(place),
         "ORCHESTRATOR_SECRET": place.secret("secret"),
-        "ORCHESTRATOR_API_TOKENS": f"local:admin:{token}" if token else None,
+        "ORCHESTRATOR_API_TOKENS": f"local:admin:{hashed(token)}" if token else None,
         "ORCHESTRATOR_PUBLIC_URL": place.address,
     }
 

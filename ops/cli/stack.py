@@ -19,6 +19,7 @@ from pathlib import Path
 from ops.embedded import broker, postgres
 from ops.supervisor import Handle, Service, running
 from orchestrator.config import Config, load
+from orchestrator.config.api_tokens import entries, hashed
 from orchestrator.errors import ConfigError
 
 DEMO_TOKEN = "demo-token-of-the-emulator"  # noqa: S105 - the emulator takes any
@@ -39,7 +40,7 @@ class Stack:
     demo: bool
     base: Mapping[str, str]
     chaos: str = ""
-    own_token: bool = False  # the API token is of our making
+    own_token: str | None = None  # the API token, if it is of our making
     found: dict[str, str] = field(default_factory=dict)  # what the embedded servers have told
 
     @property
@@ -60,7 +61,9 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """The environment of our own processes, once the servers before them have addresses."""
-        return {**self.base, **self.found}
+        # Our processes have no use for the API tokens themselves, and others of this user can read an environment.
+        tokens = ",".join(entry.as_hashed() for entry in entries(self.base.get("ORCHESTRATOR_API_TOKENS", "")))
+        return {**self.base, **self.found, "ORCHESTRATOR_API_TOKENS": tokens}
 
     def services(self) -> list[Service]:
         """The process table, in the order of starting."""
@@ -140,7 +143,7 @@ def assemble(
     except OSError as error:
         raise ConfigError(f"ORCHESTRATOR_HOME: {folder} cannot be used: {error}") from error
     base |= made
-    own_token = "ORCHESTRATOR_API_TOKENS" in made
+    own_token = _kept(folder / "api-token") if "ORCHESTRATOR_API_TOKENS" in made else None
     stack = Stack(config=load(base), host=host, port=port, demo=demo, base=base, chaos=chaos, own_token=own_token)
     _check_broker(stack.config.broker_url)
     _check_ports(stack)
@@ -160,7 +163,7 @@ def _prepared(folder: Path, base: Mapping[str, str], *, demo: str | None) -> dic
     if not base.get("ORCHESTRATOR_SECRET"):
         found["ORCHESTRATOR_SECRET"] = _kept(folder / "secret")
     if not base.get("ORCHESTRATOR_API_TOKENS"):
-        found["ORCHESTRATOR_API_TOKENS"] = f"local:admin:{_kept(folder / 'api-token')}"
+        found["ORCHESTRATOR_API_TOKENS"] = f"local:admin:{hashed(_kept(folder / 'api-token'))}"
     if demo:
         # In the place of the user's own accounts: one of the same name would have the demo paid for.
         accounts = folder / "demo-accounts.yaml"

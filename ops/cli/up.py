@@ -52,7 +52,7 @@ def greeting(stack: Stack) -> str:
     """What is about to start, and how to reach it."""
     accounts = ", ".join(sorted(stack.config.accounts)) or "none (set ACEDATA_TOKEN, or use --demo)"
     kept = f"(kept in {stack.home / 'api-token'}, where the commands of this machine find it)"
-    token = f"{stack.config.api_tokens[0].token}   {kept}" if stack.own_token else "as in ORCHESTRATOR_API_TOKENS"
+    token = f"{stack.own_token}   {kept}" if stack.own_token else "as in ORCHESTRATOR_API_TOKENS"
     lines = [
         f"API and receiver  {stack.url}   (documentation at {stack.url}/docs)",
         f"dashboard         {url_of(LOOPBACK, stack.dashboard_port)}",

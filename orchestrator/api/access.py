@@ -9,6 +9,7 @@ from flask import request
 
 from orchestrator.api.here import services
 from orchestrator.config import ROLES, ApiToken, Role
+from orchestrator.config.api_tokens import digest
 from orchestrator.errors import Forbidden, Unauthorized
 
 log = structlog.get_logger(__name__)
@@ -33,8 +34,9 @@ def _token() -> ApiToken:
     given = request.authorization
     if given is None or given.type != "bearer" or not given.token:
         raise Unauthorized("the header `Authorization: Bearer <token>` is needed")
+    shown = digest(given.token)
     # Each is compared, so that the time taken does not tell which one came near.
-    found = [one for one in known if hmac.compare_digest(one.token.encode(), given.token.encode())]
+    found = [one for one in known if hmac.compare_digest(one.digest, shown)]
     if not found:
         raise Unauthorized("the bearer token is not known")
     return found[0]

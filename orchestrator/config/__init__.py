@@ -10,24 +10,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from orchestrator.config.accounts import Account, accounts, url
+from orchestrator.config.api_tokens import ROLES, ApiToken, Role, api_tokens
 from orchestrator.errors import ConfigError
 
 __all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Role", "load"]
 
-Role = Literal["viewer", "operator", "admin"]
-ROLES: tuple[Role, ...] = ("viewer", "operator", "admin")
 SUBMIT_TIMEOUT, SETTLE = 30.0, 45.0
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ApiToken:
-    name: str
-    role: Role
-    token: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +66,7 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
         broker_url=values.get("BROKER_URL") or None,
         public_url=url("ORCHESTRATOR_PUBLIC_URL", values.get("ORCHESTRATOR_PUBLIC_URL") or DEFAULT_PUBLIC_URL),
         secrets=_secrets(values.get("ORCHESTRATOR_SECRET", "")),
-        api_tokens=_api_tokens(values.get("ORCHESTRATOR_API_TOKENS", "")),
+        api_tokens=api_tokens(values.get("ORCHESTRATOR_API_TOKENS", "")),
         archive_url=values.get("ORCHESTRATOR_ARCHIVE_URL") or f"file://{home / 'archive'}",
         allow_hosts=_words(values.get("ORCHESTRATOR_ALLOW_HOSTS", "")),
         accounts=accounts(values),
@@ -140,18 +132,3 @@ def _secrets(text: str) -> tuple[bytes, ...]:
     if any(len(secret) < 16 for secret in secrets):
         raise ConfigError("ORCHESTRATOR_SECRET: each secret needs at least 16 characters")
     return secrets
-
-
-def _api_tokens(text: str) -> tuple[ApiToken, ...]:
-    tokens = []
-    for number, part in enumerate((p.strip() for p in text.split(",") if p.strip()), 1):
-        name, _, rest = part.partition(":")
-        role, _, token = rest.partition(":")
-        if role not in ROLES or not name or len(token) < 16:
-            # The entry itself is a secret: it is named by its number only.
-            raise ConfigError(
-                f"ORCHESTRATOR_API_TOKENS: entry {number} is not name:role:token with a role of "
-                f"{', '.join(ROLES)} and a token of at least 16 characters"
-            )
-        tokens.append(ApiToken(name=name, role=role, token=token))
-    return tuple(tokens)

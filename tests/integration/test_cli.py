@@ -199,7 +199,9 @@ def test_the_tokens_of_the_home_and_of_the_environment(
     ask = ["--url", stub.url, "runs", "list"]
 
     CliRunner().invoke(root, ask)
-    monkeypatch.setenv("ORCHESTRATOR_API_TOKENS", f"eye:viewer:{'v' * 16},hand:admin:{'a' * 16}")
+    monkeypatch.setenv(
+        "ORCHESTRATOR_API_TOKENS", f"shut:admin:sha256${'0' * 64},eye:viewer:{'v' * 16},hand:admin:{'a' * 16}"
+    )
     CliRunner().invoke(root, ask)
     monkeypatch.setenv("ORCHESTRATOR_TOKEN", TOKEN)
     CliRunner().invoke(root, ask)

@@ -37,11 +37,10 @@ def cli(make_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
     monkeypatch.setattr(following, "SHORTEST", 0.01)
     services = make_services()
-    token = next(one.token for one in services.config.api_tokens if one.role == "admin")
     server = make_server("127.0.0.1", 0, create_app(services), threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
-    before = ["--url", f"http://127.0.0.1:{server.server_port}", "--token", token]
+    before = ["--url", f"http://127.0.0.1:{server.server_port}", "--token", "admin-token-0123"]
     with capture_logs():  # the server's, which would stand among what the commands print
         yield lambda *arguments: CliRunner().invoke(root, [*before, *arguments])
     server.shutdown()

@@ -10,6 +10,7 @@ import pytest
 from ops.cli.settings import here
 from ops.cli.stack import assemble, url_of
 from ops.cli.up import greeting
+from orchestrator.config import load
 from orchestrator.errors import ConfigError
 
 
@@ -43,7 +44,8 @@ def test_a_token_of_its_own_is_printed_and_one_that_was_given_is_not(tmp_path: P
     made = assemble({}, demo=False, port=port, home=tmp_path / "home")
     given = {"ORCHESTRATOR_API_TOKENS": "ann:admin:0123456789abcdef"}
 
-    assert made.config.api_tokens[0].token in greeting(made)
+    assert made.own_token == (tmp_path / "home" / "api-token").read_text().strip()
+    assert made.own_token in greeting(made)
     assert "0123456789abcdef" not in greeting(assemble(given, demo=False, port=port, home=tmp_path / "home"))
 
 
@@ -52,6 +54,17 @@ def test_what_it_keeps_is_its_owners_alone(tmp_path: Path, port: int) -> None:
 
     modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "home", *(tmp_path / "home").iterdir())}
     assert modes == {"home": 0o700, "secret": 0o600, "api-token": 0o600}
+
+
+def test_our_processes_are_given_no_api_token_that_opens_anything(tmp_path: Path, port: int) -> None:
+    made = assemble({}, demo=False, port=port, home=tmp_path / "home")
+    given = {"ORCHESTRATOR_API_TOKENS": "ann:admin:0123456789abcdef"}
+    theirs = assemble(given, demo=False, port=port, home=tmp_path / "home")
+
+    assert made.own_token not in str(made.environment())
+    assert "0123456789abcdef" not in theirs.environment()["ORCHESTRATOR_API_TOKENS"]
+    for stack in (made, theirs):
+        assert load(stack.environment()).api_tokens == stack.config.api_tokens
 
 
 def test_the_public_url_is_by_default_where_it_listens(tmp_path: Path, port: int) -> None:

@@ -97,6 +97,8 @@ def test_a_wrong_value_is_named_with_what_is_allowed(variable: str, text: str, s
         ("ORCHESTRATOR_API_TOKENS", "hush-hush-this-is-secret"),
         ("ORCHESTRATOR_API_TOKENS", "me:king:hush-hush-this-is-secret"),
         ("ORCHESTRATOR_API_TOKENS", "me:admin:short"),
+        ("ORCHESTRATOR_API_TOKENS", "me:admin:sha256$hush"),
+        ("ORCHESTRATOR_API_TOKENS", f"me:admin:sha256${'hush' * 16}"),
     ],
 )
 def test_a_wrong_secret_is_not_repeated(variable: str, text: str) -> None:
