@@ -25,7 +25,7 @@ from orchestrator.logs import masked
 from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
 from orchestrator.spool import Delivery
-from orchestrator.store import callbacks
+from orchestrator.store import callbacks, tasks
 from orchestrator.store.callbacks import Taken
 
 log = structlog.get_logger(__name__)
@@ -139,20 +139,21 @@ def take_events(
     received_at: if not now. patience: seconds for the database, if less than it has otherwise.
     """
     now = received_at or services.now()
-    taken = _receive(
-        services,
-        patience,
-        callback_id=callback_id or uuid7(),
-        account=account.name,
-        task_id=task_id,
-        source=source.value,
-        content_type=content_type,
-        digest=hashlib.sha256(body).digest(),
-        body=body,
-        events=[_enriched(event, now).as_json() for event in events],
-        keep=source is Source.CALLBACK,
-        now=now,
-    )
+    delivery: dict[str, Any] = {
+        "callback_id": callback_id or uuid7(),
+        "account": account.name,
+        "task_id": task_id,
+        "source": source.value,
+        "content_type": content_type,
+        "digest": hashlib.sha256(body).digest(),
+        "body": body,
+        "events": [_enriched(event, now).as_json() for event in events],
+        "keep": source is Source.CALLBACK,
+        "now": now,
+    }
+    taken = _receive(services, patience, **delivery)
+    if taken.verdict is Verdict.PARKED and task_id and taken.task_id is None and events:
+        taken = _moved_on(services, patience, taken, delivery)
     if source is Source.CALLBACK:
         CALLBACKS.labels(account.name, taken.verdict.value).inc()
     for run_id in taken.ended_runs:
@@ -194,6 +195,21 @@ def _receive(services: Services, patience: float | None, **delivery: Any) -> Tak
         services.db.renew()
         with services.db.connection(timeout=SECOND_TRY, patience=patience) as connection:
             return callbacks.receive(connection, **delivery)
+
+
+def _moved_on(services: Services, patience: float | None, parked: Taken, delivery: dict[str, Any]) -> Taken:
+    """A delivery to a task's own URL at an account that it is not at: it went to another one when this one refused.
+
+    While it is not sent there, it comes back: the job is there, and paid for. Else a person decides.
+    """
+    task_id, account = delivery["task_id"], delivery["account"]
+    with services.db.connection(timeout=patience and FIRST_TRY, patience=patience) as connection:
+        came_back = tasks.return_to(connection, task_id, account, now=delivery["now"])
+        if not came_back:
+            reason = f"the task is not at the account {account}: it has moved on to another one, or is gone"
+            callbacks.judge(connection, delivery["callback_id"], parked.verdict, reason=reason, task_id=None)
+            return replace(parked, reason=reason)
+    return _receive(services, patience, **delivery)
 
 
 def _enriched(event: Event, now: datetime) -> Event:

@@ -17,6 +17,8 @@ from orchestrator.services import Services
 from orchestrator.store import Connection, callbacks, runs, tasks
 from orchestrator.store.callbacks import Taken
 
+_GIVEN_UP_FROM = (TaskState.READY, TaskState.WAITING)
+
 
 def cancel_run(services: Services, run_id: UUID) -> Run:
     """End a run. Nothing more is opened; what the provider already has is followed to its end and recorded."""
@@ -95,37 +97,55 @@ def choose(services: Services, task_id: UUID, quadrant: int) -> Task:
 def resolve(services: Services, task_id: UUID, outcome: str, external_id: str | None = None) -> Task:
     """What became of an uncertain submission, by a person's word.
 
-    outcome: ``submitted`` (with the provider's id), ``not_submitted`` (it is sent again) or ``failed``.
+    outcome: ``submitted`` (with the provider's id), ``not_submitted`` (it is sent again) or ``failed``. A task whose
+    account is not configured any more may be failed whatever it waits for: nobody can ask about it.
     """
-    now, parked = services.now(), False
-    with services.db.connection() as connection:
+    with services.db.transaction() as connection:
         task = tasks.get_task(connection, task_id)
-        if task.state is not TaskState.UNCERTAIN:
-            raise Conflict(f"the task is {task.state}, not uncertain")
-        if outcome == "submitted":
-            if not external_id:
-                raise InvalidInput("external_id is needed", fields={"external_id": ["the provider's id of the job"]})
-            quiet = services.config.account(str(task.account)).quiet
-            parked = tasks.record_submitted(connection, task_id, external_id, quiet=min(quiet, 1.0), now=now)
-        elif outcome == "not_submitted":
-            error = TaskError("not_submitted", "a person found that it never arrived")
-            tasks.refuse_submission(connection, task_id, error, retry_at=now, now=now)
-        elif outcome == "failed":
-            error = TaskError("submission_uncertain", "a person gave up an uncertain submission")
-            tasks.refuse_submission(connection, task_id, error, retry_at=None, now=now)
-        else:
-            raise InvalidInput(
-                f"outcome: {outcome!r}", fields={"outcome": ["allowed: submitted, not_submitted, failed"]}
-            )
+        parked = _resolve(services, connection, task, outcome, external_id)
     if parked and external_id:
         take_parked(services, services.config.account(str(task.account)), external_id)
     with services.db.connection() as connection:
         resolved = tasks.get_task(connection, task_id)
     if resolved.final:
         services.nudge.advance(resolved.run_id)
-    elif resolved.state is TaskState.READY:
+    elif resolved.state is TaskState.READY and resolved.account in services.config.accounts:
         services.nudge.submit(str(resolved.account))
     return resolved
+
+
+def _resolve(services: Services, connection: Connection, task: Task, outcome: str, external_id: str | None) -> bool:
+    """Whether a parked delivery waits for what this has made known."""
+    now = services.now()
+    stray = task.kind is TaskKind.PROVIDER and task.account not in services.config.accounts
+    if outcome == "failed" and stray and task.state in _GIVEN_UP_FROM:
+        error = TaskError("given_up", f"a person gave it up: the account {task.account!r} is not configured any more")
+        tasks.finish_task(
+            connection, task.id, TaskState.FAILED, from_states=_GIVEN_UP_FROM, cause="person", now=now, error=error
+        )
+    elif task.state is not TaskState.UNCERTAIN:
+        raise Conflict(f"the task is {task.state}, not uncertain")
+    elif outcome == "submitted":
+        return _submitted(services, connection, task, external_id)
+    elif outcome == "not_submitted":
+        error = TaskError("not_submitted", "a person found that it never arrived")
+        tasks.refuse_submission(connection, task.id, error, retry_at=now, now=now)
+    elif outcome == "failed":
+        error = TaskError("submission_uncertain", "a person gave up an uncertain submission")
+        tasks.refuse_submission(connection, task.id, error, retry_at=None, now=now)
+    else:
+        raise InvalidInput(f"outcome: {outcome!r}", fields={"outcome": ["allowed: submitted, not_submitted, failed"]})
+    return False
+
+
+def _submitted(services: Services, connection: Connection, task: Task, external_id: str | None) -> bool:
+    if not external_id:
+        raise InvalidInput("external_id is needed", fields={"external_id": ["the provider's id of the job"]})
+    quiet = min(services.config.account(str(task.account)).quiet, 1.0)
+    parked = tasks.record_submitted(connection, task.id, external_id, quiet=quiet, now=services.now())
+    if tasks.get_task(connection, task.id).external_id != external_id:
+        raise Conflict(f"{external_id} is the job of another task of the account {task.account}")
+    return parked
 
 
 def adopt(services: Services, callback_id: UUID, task_id: UUID) -> Taken:
@@ -142,10 +162,10 @@ def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken
     with services.db.connection() as connection:
         kept = callbacks.get_callback(connection, callback_id)
         scope = adopter or (kept["scope"] if kept["scope"].int else None)
-        if adopter:
-            tasks.get_task(connection, adopter)
-    account = services.config.account(kept["account"])
-    events = services.dialect(account.name).read(bytes(kept["body"]))
+        # A task that has moved on takes what came from its former account, too.
+        home = str(tasks.get_task(connection, adopter).account) if adopter else kept["account"]
+    account = services.config.account(home)
+    events = services.dialect(kept["account"]).read(bytes(kept["body"]))
     if adopter:
         # The task takes the evidence, not the job's name: it may have one already.
         events = tuple(Event(e.kind, None, e.progress, e.result, e.error) for e in events)
@@ -157,7 +177,7 @@ def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken
         events,
         body=bytes(kept["body"]),
         source=Source.PERSON,
-        callback_id=callback_id if adopter in (None, kept["scope"]) else None,
+        callback_id=callback_id if adopter in (None, kept["scope"]) and home == kept["account"] else None,
     )
     if taken.verdict is not Verdict.DUPLICATE:
         with services.db.connection() as connection:

@@ -64,7 +64,7 @@ def may_go_elsewhere(task: Task) -> bool:
 def move_on(services: Services) -> None:
     """Send waiting tasks to the next of their accounts, where theirs refuses, is paused or is full."""
     with services.db.connection() as connection:
-        moved = accounts.move_on(connection, limit=BATCH, now=services.now())
+        moved = accounts.move_on(connection, configured=services.config.accounts, limit=BATCH, now=services.now())
     for account in dict.fromkeys(moved):
         services.nudge.submit(account, moved.count(account))
     if moved:

@@ -24,6 +24,7 @@ from workers.submit import order_of, patience, settle
 
 log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
+FORGOTTEN = 5, timedelta(minutes=10)  # look-ups in a row without the job, and over how long, until it counts as gone
 SOON, LONGEST = 5.0, 300.0  # seconds between two looks for a lost answer at least, and of any at most
 
 
@@ -49,14 +50,42 @@ def _poll(services: Services, account: Account, waiting: list[Task]) -> None:
     except ProviderError as silence:
         events, problem = (), silence.message
         log.warning("poll failed", account=account.name, tasks=len(waiting), error=problem)
+    seen: set[UUID] = set()
     ended: set[UUID] = set()
     for event in events:
         task = tasks_by_id.get(event.external_id or "")
+        if task:
+            seen.add(task.id)
         if task and _take(services, account, task, event, Source.POLL):
             ended.add(task.id)
+    if not problem:
+        ended |= _forgotten(services, waiting, seen)
     for task in waiting:
         if task.id not in ended:
             _look_later(services, account, task, problem)
+
+
+def _forgotten(services: Services, waiting: list[Task], seen: set[UUID]) -> set[UUID]:
+    """Give up the jobs that the provider has been asked for again and again and does not know; which these are.
+
+    A restart may empty a provider's memory. A job that is merely not listed yet, or for a while, is waited for.
+    """
+    gone: set[UUID] = set()
+    times, span = FORGOTTEN
+    with services.db.connection() as connection:
+        if seen:
+            tasks.note_presence(connection, seen)
+        for task in waiting:
+            if task.id not in seen:
+                count, since = tasks.note_absence(connection, task.id, now=services.now())
+                gone |= {task.id} if count >= times and services.now() - since >= span else set()
+    for task in waiting:
+        if task.id in gone:
+            error = TaskError(
+                "forgotten", f"the provider does not know the job: asked {times} times or more over {span}"
+            )
+            _end(services, task, error, cause="forgotten")
+    return gone
 
 
 def _take(services: Services, account: Account, task: Task, event: Event, source: Source) -> bool:
@@ -102,13 +131,17 @@ def _give_up(services: Services, task: Task, problem: str) -> None:
         "submission_uncertain" if uncertain else "timed_out",
         f"nothing final was heard of it within {task.timeout} s" + (f" ({problem})" if problem else ""),
     )
+    _end(services, task, error, cause="deadline")
+
+
+def _end(services: Services, task: Task, error: TaskError, *, cause: str) -> None:
     with services.db.connection() as connection:
         done = tasks.finish_task(
             connection,
             task.id,
             TaskState.FAILED,
             from_states=[TaskState.WAITING, TaskState.UNCERTAIN],
-            cause="deadline",
+            cause=cause,
             now=services.now(),
             error=error,
         )

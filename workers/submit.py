@@ -41,6 +41,9 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
     Of several that are thought ``ready`` one is taken here, and another job is asked to take the others: with a slow
     provider they are soon many that share the work, with a quick one the first does it all.
     """
+    if account_name not in services.config.accounts:  # any more; its tasks wait for a person (see workers/stray.py)
+        log.warning("nothing is submitted to an account that is not configured", account=account_name)
+        return 0
     account = services.config.account(account_name)
     lease = services.config.submit_timeout * LEASE
     count, over = 0, services.now() + SHIFT

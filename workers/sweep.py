@@ -16,6 +16,7 @@ from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.services import Services
 from orchestrator.store import tasks
 from workers.health import move_on
+from workers.stray import wait_or_end
 
 log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=2)  # what ended less than this ago is being dealt with by its own nudge
@@ -56,7 +57,7 @@ def _wake(services: Services, due: list[Task]) -> None:
         to_look_at[str(task.account)].append(task.id)
     for account, task_ids in to_look_at.items():
         if account not in services.config.accounts:
-            log.error("an account with unfinished tasks is not configured", account=account, tasks=len(task_ids))
+            wait_or_end(services, account, task_ids)
             continue
         rest = iter(task_ids)
         while batch := list(islice(rest, LOOK_BATCH)):

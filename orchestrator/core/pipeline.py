@@ -15,7 +15,7 @@ InputType = Literal["string", "integer", "number", "boolean", "list", "object"]
 PASSING = frozenset({"api_error", "timeout", "too_many_requests", "rate_limited", "unreachable", "download_failed"})
 
 # Failures after which the provider may still be at work on the job: another attempt may be paid for a second time.
-PERHAPS_PAID = frozenset({"submission_uncertain", "timed_out"})
+PERHAPS_PAID = frozenset({"submission_uncertain", "timed_out", "forgotten", "given_up"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,9 +50,10 @@ def strike_account(
     return (found["strikes"], bool(found["paused"])) if found else (0, False)
 
 
-def move_on(connection: Connection, *, limit: int, now: datetime) -> list[str]:
+def move_on(connection: Connection, *, configured: Iterable[str], limit: int, now: datetime) -> list[str]:
     """The accounts that tasks have moved to, one entry for each task."""
-    return [one["account"] for one in rows(connection, _SQL["move_on"], limit=limit, now=now)]
+    found = rows(connection, _SQL["move_on"], configured=list(configured), limit=limit, now=now)
+    return [one["account"] for one in found]
 
 
 def list_accounts(connection: Connection) -> list[Row]:

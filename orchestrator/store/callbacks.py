@@ -106,6 +106,7 @@ def list_callbacks(
     account: str | None = None,
     external_id: str | None = None,
     task_id: UUID | None = None,
+    dismissed: bool | None = None,
     after: Place | None = None,
     limit: int,
 ) -> list[Row]:
@@ -117,6 +118,7 @@ def list_callbacks(
         account=account,
         external_id=external_id,
         task_id=task_id,
+        dismissed=dismissed,
         after_at=after.at if after else None,
         after_id=after.id if after else None,
         limit=limit,
@@ -131,3 +133,23 @@ def judge(
     connection: Connection, callback_id: UUID, verdict: Verdict, *, reason: str | None, task_id: UUID | None
 ) -> None:
     execute(connection, _SQL["judge"], callback_id=callback_id, verdict=verdict.value, reason=reason, task_id=task_id)
+
+
+def dismiss(connection: Connection, callback_id: UUID, *, now: datetime) -> None:
+    """Once is enough."""
+    execute(connection, _SQL["dismiss"], callback_id=callback_id, now=now)
+
+
+def dismiss_many(
+    connection: Connection, verdict: Verdict, *, account: str | None, before: datetime, limit: int, now: datetime
+) -> int:
+    """How many; fewer than ``limit`` when there are no more."""
+    return execute(
+        connection,
+        _SQL["dismiss_many"],
+        verdict=verdict.value,
+        account=account,
+        before=before,
+        limit=limit,
+        now=now,
+    )

@@ -181,6 +181,39 @@ CREATE TABLE objects (
 CREATE INDEX objects_by_run ON objects USING btree (run_id);
 CREATE INDEX objects_by_hash ON objects USING btree (sha256);
 
+CREATE TABLE processes (
+    id uuid NOT NULL,
+    kind text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    about jsonb NOT NULL,
+    started_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    CONSTRAINT processes_pkey PRIMARY KEY (id)
+);
+CREATE INDEX processes_seen ON processes USING btree (seen_at);
+
+CREATE TABLE passes (
+    name text NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT passes_pkey PRIMARY KEY (name)
+) WITH (fillfactor=50);
+
+CREATE TABLE dismissals (
+    callback_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT dismissals_pkey PRIMARY KEY (callback_id)
+);
+
+CREATE TABLE absences (
+    task_id uuid NOT NULL,
+    times integer NOT NULL,
+    since timestamp with time zone NOT NULL,
+    CONSTRAINT absences_pkey PRIMARY KEY (task_id),
+    CONSTRAINT absences_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+);
+
 CREATE OR REPLACE FUNCTION lock_jobs(p_account text, p_external_ids text[])
  RETURNS void
  LANGUAGE sql

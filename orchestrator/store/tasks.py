@@ -235,3 +235,18 @@ def history(connection: Connection, task_id: UUID) -> list[Row]:
 
 def lineage(connection: Connection, task_id: UUID) -> list[Task]:
     return [as_task(one) for one in rows(connection, _SQL["lineage"], task_id=task_id)]
+
+
+def note_absence(connection: Connection, task_id: UUID, *, now: datetime) -> tuple[int, datetime]:
+    """How often in a row the provider did not know the job of a waiting task, and since when."""
+    found = row(connection, _SQL["note_absence"], task_id=task_id, now=now)
+    return (found["times"], found["since"]) if found else (0, now)
+
+
+def note_presence(connection: Connection, task_ids: Collection[UUID]) -> None:
+    execute(connection, _SQL["note_presence"], task_ids=list(task_ids))
+
+
+def return_to(connection: Connection, task_id: UUID, account: str, *, now: datetime) -> bool:
+    """Whether a task that has moved on, but is not sent there yet, is this account's again."""
+    return bool(value(connection, _SQL["return_to"], task_id=task_id, account=account, now=now))

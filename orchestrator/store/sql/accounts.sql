@@ -34,7 +34,7 @@ RETURNING strikes, paused_until > %(now)s AS paused;
 -- accounts that can take them now.
 WITH open AS (
     SELECT name, provider FROM accounts a
-    WHERE (paused_until IS NULL OR paused_until <= %(now)s)
+    WHERE name = ANY(%(configured)s) AND (paused_until IS NULL OR paused_until <= %(now)s)
       AND slots > (SELECT count(task_id) FROM slots s WHERE s.account = a.name)
 ), stuck AS (
     SELECT t.id, t.account AS former, elsewhere.name, elsewhere.provider

@@ -13,17 +13,21 @@ ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + (c.id <> 
 
 -- name: get_callback
 -- One delivery with its body.
-SELECT * FROM callbacks WHERE id = %(callback_id)s;
+SELECT c.*, (SELECT d.at FROM dismissals d WHERE d.callback_id = c.id) AS dismissed_at
+FROM callbacks c WHERE id = %(callback_id)s;
 
 -- name: list_callbacks
 -- Deliveries without their bodies, newest first, after a place in the list.
 SELECT id, account, task_id, external_id, source, verdict, reason, content_type, digest, size,
-       octet_length(body) AS kept, copies, received_at
+       octet_length(body) AS kept, copies, received_at,
+       (SELECT d.at FROM dismissals d WHERE d.callback_id = callbacks.id) AS dismissed_at
 FROM callbacks
 WHERE (%(verdict)s::verdict IS NULL OR verdict = %(verdict)s)
   AND (%(account)s::text IS NULL OR account = %(account)s)
   AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
   AND (%(task_id)s::uuid IS NULL OR task_id = %(task_id)s)
+  AND (%(dismissed)s::boolean IS NULL
+       OR EXISTS (SELECT FROM dismissals d WHERE d.callback_id = callbacks.id) = %(dismissed)s)
   AND (%(after_at)s::timestamptz IS NULL OR (received_at, id) < (%(after_at)s, %(after_id)s::uuid))
 ORDER BY received_at DESC, id DESC LIMIT %(limit)s;
 
@@ -39,3 +43,17 @@ ORDER BY received_at;
 -- A person or a replay has given a kept delivery a new verdict.
 UPDATE callbacks SET verdict = %(verdict)s, reason = %(reason)s, task_id = coalesce(%(task_id)s, task_id)
 WHERE id = %(callback_id)s;
+
+-- name: dismiss
+-- A person has looked at this one.
+INSERT INTO dismissals (callback_id, at) VALUES (%(callback_id)s, %(now)s) ON CONFLICT (callback_id) DO NOTHING;
+
+-- name: dismiss_many
+-- A person has done with all of a verdict, those of one account if any, that came before; so many at once.
+INSERT INTO dismissals (callback_id, at)
+SELECT id, %(now)s FROM callbacks c
+WHERE verdict = %(verdict)s::verdict AND verdict <> 'accepted' AND received_at <= %(before)s
+  AND (%(account)s::text IS NULL OR account = %(account)s)
+  AND NOT EXISTS (SELECT FROM dismissals d WHERE d.callback_id = c.id)
+ORDER BY received_at DESC, id DESC LIMIT %(limit)s
+ON CONFLICT (callback_id) DO NOTHING;

@@ -205,3 +205,30 @@ WITH RECURSIVE chain AS (
     SELECT t.*, depth + 1 FROM chain c JOIN tasks t ON t.id = (c.params #>> '{parent,task_id}')::uuid WHERE depth < 50
 )
 SELECT * FROM chain ORDER BY depth;
+
+-- name: note_absence
+-- The provider, asked, did not know the job: how often in a row, and since when. Any sign of life begins a new row of
+-- them: it sets the count of looks back.
+INSERT INTO absences AS a (task_id, times, since)
+SELECT id, 1, %(now)s::timestamptz FROM tasks WHERE id = %(task_id)s AND state = 'waiting'
+ON CONFLICT (task_id) DO UPDATE
+SET times = CASE WHEN a.times <= (SELECT looks FROM tasks WHERE id = a.task_id) THEN a.times + 1 ELSE 1 END,
+    since = CASE WHEN a.times <= (SELECT looks FROM tasks WHERE id = a.task_id) THEN a.since ELSE EXCLUDED.since END
+RETURNING times, since;
+
+-- name: note_presence
+-- The provider knows these jobs.
+DELETE FROM absences WHERE task_id = ANY(%(task_ids)s);
+
+-- name: return_to
+-- Evidence from an account that refused a task which has moved on, but is not sent there yet: it has the job after all.
+WITH moved AS (
+    UPDATE tasks t SET account = a.name, provider = a.provider
+    FROM accounts a
+    WHERE a.name = %(account)s AND t.id = %(task_id)s AND t.account <> a.name AND t.state = 'ready' AND t.submissions > 0
+    RETURNING t.id
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, 'ready', 'ready', 'back to account ' || %(account)s || ', which has it', %(now)s FROM moved
+)
+SELECT count(*) > 0 FROM moved;
