@@ -7,20 +7,24 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import structlog
+
 from orchestrator import expressions, loader
 from orchestrator.broker import Broker, Nudge, make_app
 from orchestrator.config import Config
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.view import Expressions
-from orchestrator.errors import ConfigError
+from orchestrator.errors import ConfigError, DatabaseUnavailable
 from orchestrator.providers import dialect
 from orchestrator.providers.base import Dialect
 from orchestrator.spool import Spool
-from orchestrator.store import Connection, Database, accounts, pipelines
+from orchestrator.store import Connection, Database, accounts, health, pipelines
 
 if TYPE_CHECKING:
     from orchestrator.archive import Archive
     from orchestrator.download import Downloader
+
+log = structlog.get_logger(__name__)
 
 
 def utc_now() -> datetime:
@@ -69,6 +73,15 @@ class Services:
     def capabilities(self) -> dict[str, frozenset[str]]:
         """For each account, the neutral actions that its dialect can do."""
         return {name: frozenset(dialect(one.provider).actions) for name, one in self.config.accounts.items()}
+
+    def check_schema(self) -> None:
+        """Raises DatabaseUnavailable when the database lacks migrations; warns of a later version's."""
+        with self.db.connection() as connection:
+            missing, unknown = health.missing_migrations(connection), health.unknown_migrations(connection)
+        if missing:
+            raise DatabaseUnavailable(f"the database lacks {', '.join(missing)}; run `orchestrator migrate`")
+        if unknown:
+            log.warning("version skew: the database's schema is of a later version", migrations=unknown)
 
     def put_accounts(self) -> None:
         """Make the stored accounts and slots agree with the configuration."""

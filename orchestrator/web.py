@@ -57,6 +57,7 @@ def _end(response: Response) -> Response:
 def _introduce(services: Services) -> None:
     """Tell the database which accounts there are; one that is away is told when it is back."""
     try:
+        services.check_schema()
         services.put_accounts()
         catalog.push_shipped(services)
     except DatabaseUnavailable as error:

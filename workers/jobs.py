@@ -35,6 +35,7 @@ class Lazily:
             if self._services is None:
                 services = self._make()
                 try:
+                    services.check_schema()  # a worker waits for its migrations
                     services.put_accounts()
                 except BaseException:
                     services.close()  # the next job tries again: without its accounts nothing is ever submitted

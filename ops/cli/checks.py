@@ -84,9 +84,12 @@ def _database(config: Config) -> Iterator[Finding]:
 
 
 def _schema(checkup: Checkup) -> Finding:
-    if not checkup.missing:
-        return Finding("schema", "ok", "up to date")
-    return Finding("schema", "fail", f"it lacks {', '.join(checkup.missing)}", "run `orchestrator migrate`")
+    if checkup.missing:
+        return Finding("schema", "fail", f"it lacks {', '.join(checkup.missing)}", "run `orchestrator migrate`")
+    if checkup.unknown:
+        detail = f"version skew: {', '.join(checkup.unknown)} is of a later version than this program"
+        return Finding("schema", "warn", detail, "upgrade this program too (docs/upgrading.md)")
+    return Finding("schema", "ok", "up to date")
 
 
 def _skew(seconds: float) -> Finding:

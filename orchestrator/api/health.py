@@ -44,12 +44,16 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """What is needed to work is there."""
-    parts = {**_database(services()), "broker": _broker(services()), "spool": _spool(services())}
-    spool = _depth(services())
+    database, skew = _database(services())
+    parts = {**database, "broker": _broker(services()), "spool": _spool(services())}
+    facts: dict[str, Any] = {"parts": parts, "spool": _depth(services())}
+    # A later version's schema is no reason to be taken out of service: so an upgrade goes on while we serve.
+    if skew:
+        facts["version_skew"] = skew
     missing = [name for name, state in parts.items() if state != "ok"]
     if missing:
-        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", parts=parts, spool=spool)
-    return jsonify({"status": "ready", "parts": parts, "spool": spool})
+        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", **facts)
+    return jsonify({"status": "ready"} | facts)
 
 
 @blueprint.get("/metrics")
@@ -89,13 +93,14 @@ class Gauges(Collector):
             yield gauge
 
 
-def _database(asked: Services) -> dict[str, str]:
+def _database(asked: Services) -> tuple[dict[str, str], list[str]]:
+    """The parts, and the migrations that the database has from a later version than this one."""
     try:
         with asked.db.connection(timeout=PATIENCE) as connection:
-            missing = health.missing_migrations(connection)
+            missing, unknown = health.missing_migrations(connection), health.unknown_migrations(connection)
     except DatabaseUnavailable as error:
-        return {"database": error.message, "migrations": "unknown"}
-    return {"database": "ok", "migrations": f"missing: {', '.join(missing)}" if missing else "ok"}
+        return {"database": error.message, "migrations": "unknown"}, []
+    return {"database": "ok", "migrations": f"missing: {', '.join(missing)}" if missing else "ok"}, unknown
 
 
 def _broker(asked: Services) -> str:

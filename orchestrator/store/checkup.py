@@ -10,7 +10,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.errors import ConfigError, DatabaseUnavailable
-from orchestrator.store.health import missing_migrations
+from orchestrator.store.health import missing_migrations, unknown_migrations
 from orchestrator.store.pool import Row, row
 from orchestrator.store.queries import load
 
@@ -19,9 +19,11 @@ _SQL = load("checkup")
 
 @dataclass(frozen=True, slots=True)
 class Checkup:
-    """missing: migrations that the database lacks. now: its clock. version: of the server."""
+    """missing: migrations that the database lacks. unknown: those that only a later version of this program has.
+    now: its clock. version: of the server."""
 
     missing: tuple[str, ...]
+    unknown: tuple[str, ...]
     now: datetime
     version: str
 
@@ -37,10 +39,11 @@ def check_up(url: str) -> Checkup:
         ) as connection:
             # The clock last: nothing comes between it and the caller's own.
             missing = tuple(missing_migrations(connection))
+            unknown = tuple(unknown_migrations(connection))
             found = row(connection, _SQL["read_clock"]) or {}
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(str(error).strip().splitlines()[0]) from error
     except psycopg.ProgrammingError:
         # Its message repeats what it could not read, and there may be a password in it.
         raise ConfigError("DATABASE_URL: it is not the URL of a Postgres database") from None
-    return Checkup(missing, found["now"], found["version"])
+    return Checkup(missing, unknown, found["now"], found["version"])

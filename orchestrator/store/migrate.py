@@ -1,15 +1,30 @@
-"""Migrations: numbered .sql files, applied once each, in order, under one lock."""
+"""Migrations: numbered .sql files, applied once each, in order, while the former version serves (docs/upgrading.md).
+
+Each file is one transaction: it is applied whole or not at all. Only a file that begins with OUTSIDE is not; its
+statements, each ending with a semicolon at a line's end, must bear being run again.
+"""
 
 from __future__ import annotations
 
+import re
+import time
+from collections.abc import Callable
 from importlib import resources
+from typing import LiteralString
 
 import psycopg
 
-from orchestrator.errors import DatabaseUnavailable
+from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
 from orchestrator.store.queries import load
 
 _SQL = load("migrations")
+OUTSIDE = "-- outside a transaction"
+PATIENCE = 120.0  # seconds of trying for a lock that somebody holds
+PAUSE = 0.5  # seconds between two tries, in which those are served who had queued up behind ours
+
+
+class Taken(psycopg.OperationalError):
+    """Another migrator is at work."""
 
 
 def files() -> dict[str, str]:
@@ -19,25 +34,70 @@ def files() -> dict[str, str]:
     return {name.removesuffix(".sql"): folder.joinpath(name).read_text(encoding="utf-8") for name in found}
 
 
-def migrate(url: str) -> list[str]:
-    """Apply what is missing; the names applied. Safe to run by several at once. Raises DatabaseUnavailable."""
+def migrate(url: str, *, patience: float = PATIENCE) -> list[str]:
+    """Apply what is missing; the names applied. Safe to run by several at once, and under load.
+
+    Raises DatabaseUnavailable, of which DatabaseBusy says that locks were held for ``patience`` seconds. What had been
+    applied by then stays; of the migration that failed there is nothing.
+    """
+    over = time.monotonic() + patience
     try:
-        with psycopg.connect(url, connect_timeout=5, options="-c lock_timeout=5000") as connection:
-            connection.execute(_SQL["lock"])
-            connection.execute(_SQL["create_table"])
-            applied = {one[0] for one in connection.execute(_SQL["applied"])}
-            missing = {name: text for name, text in files().items() if name not in applied}
-            for name, text in missing.items():
-                connection.execute(text.encode())
-                connection.execute(_SQL["record"], {"name": name})
-            return list(missing)
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            known = _applied(connection)
+            missing = {name: text for name, text in files().items() if name not in known}
+            return [name for name, text in missing.items() if _patiently(connection, name, text, over)]
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database is not reachable: {error}") from error
 
 
-def missing(url: str) -> list[str]:
-    """The migrations that a database lacks."""
-    with psycopg.connect(url, connect_timeout=5) as connection:
-        exists = connection.execute(_SQL["table_exists"]).fetchone()
-        applied = {one[0] for one in connection.execute(_SQL["applied"])} if exists and exists[0] else set()
-    return [name for name in files() if name not in applied]
+def _patiently(connection: psycopg.Connection, name: str, text: str, over: float) -> bool:
+    """Apply one as soon as its locks can be had; whether it was us who did."""
+    apply: Callable[[psycopg.Connection, str, str], bool] = _one_by_one if text.startswith(OUTSIDE) else _whole
+    while True:
+        try:
+            return apply(connection, name, text)
+        except (Taken, psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected) as error:
+            if time.monotonic() > over:
+                reason = str(error).partition("\n")[0]
+                raise DatabaseBusy(f"migration {name} is not applied: {reason}; try again") from error
+        except psycopg.errors.QueryCanceled as error:
+            raise DatabaseBusy(f"migration {name} is not applied: it took too long") from error
+        time.sleep(PAUSE)
+
+
+def _whole(connection: psycopg.Connection, name: str, text: str) -> bool:
+    with connection.transaction():
+        connection.execute(_SQL["hurry"])
+        _take(connection, _SQL["lock"])
+        connection.execute(_SQL["create_table"])
+        if name in _applied(connection):
+            return False
+        connection.execute(text.encode())
+        connection.execute(_SQL["record"], {"name": name})
+        return True
+
+
+def _one_by_one(connection: psycopg.Connection, name: str, text: str) -> bool:
+    _take(connection, _SQL["lock_session"])
+    try:
+        if name in _applied(connection):
+            return False
+        for statement in filter(str.strip, re.split(r"(?<=;)\s*\n", text)):
+            connection.execute(statement.encode())
+        connection.execute(_SQL["record"], {"name": name})
+        return True
+    finally:
+        if not connection.closed:
+            connection.execute(_SQL["unlock_session"])
+
+
+def _take(connection: psycopg.Connection, lock: LiteralString) -> None:
+    """Raises Taken. Nobody waits inside a statement: what is made concurrently would wait for him in turn."""
+    found = connection.execute(lock).fetchone()
+    if not (found and found[0]):
+        raise Taken("another migrator is at work")
+
+
+def _applied(connection: psycopg.Connection) -> set[str]:
+    exists = connection.execute(_SQL["table_exists"]).fetchone()
+    return {one[0] for one in connection.execute(_SQL["applied"])} if exists and exists[0] else set()
