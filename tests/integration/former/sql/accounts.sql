@@ -1,0 +1,65 @@
+-- name: put_account
+-- Make the row and the slots of an account agree with the configuration; a taken slot above the limit goes when free.
+WITH account AS (
+    INSERT INTO accounts (name, provider, slots, submits_per_second)
+    VALUES (%(name)s, %(provider)s, %(slots)s, %(submits_per_second)s)
+    ON CONFLICT (name) DO UPDATE
+    SET provider = EXCLUDED.provider, slots = EXCLUDED.slots, submits_per_second = EXCLUDED.submits_per_second
+    RETURNING name
+)
+INSERT INTO slots (account, number)
+SELECT account.name, number FROM account, generate_series(1, %(slots)s) number
+ON CONFLICT DO NOTHING;
+
+-- name: drop_free_slots
+-- Slots above the limit that nobody holds.
+DELETE FROM slots WHERE account = %(name)s AND number > %(slots)s AND task_id IS NULL;
+
+-- name: pause_account
+-- Submit nothing more for this account until then.
+UPDATE accounts SET paused_until = greatest(paused_until, %(until)s), paused_reason = %(reason)s WHERE name = %(name)s;
+
+-- name: strike_account
+-- One more refusal that concerns the account; from the given number in a row on it pauses, each time twice as long.
+UPDATE accounts
+SET strikes = strikes + 1,
+    paused_until = CASE WHEN strikes + 1 < %(most)s THEN paused_until ELSE greatest(paused_until, %(now)s
+        + make_interval(secs => least(%(longest)s, %(first)s * 2.0 ^ least(strikes + 1 - %(most)s, 30)))) END,
+    paused_reason = CASE WHEN strikes + 1 < %(most)s THEN paused_reason ELSE %(reason)s END
+WHERE name = %(name)s
+RETURNING strikes, paused_until > %(now)s AS paused;
+
+-- name: move_on
+-- Ready tasks that may go elsewhere, and whose account refuses, is paused or is full, go to the first of their
+-- accounts that can take them now.
+WITH open AS (
+    SELECT name, provider FROM accounts a
+    WHERE (paused_until IS NULL OR paused_until <= %(now)s)
+      AND slots > (SELECT count(task_id) FROM slots s WHERE s.account = a.name)
+), stuck AS (
+    SELECT t.id, t.account AS former, elsewhere.name, elsewhere.provider
+    FROM tasks t CROSS JOIN LATERAL (
+        SELECT open.name, open.provider
+        FROM jsonb_array_elements_text(t.params -> 'accounts') WITH ORDINALITY wanted (name, rank) JOIN open USING (name)
+        WHERE wanted.name <> t.account ORDER BY rank LIMIT 1) elsewhere
+    WHERE t.state = 'ready' AND t.kind = 'provider'
+      AND t.params #> '{accounts,1}' IS NOT NULL AND t.params -> 'parent' = 'null'
+      AND (t.account NOT IN (SELECT name FROM open) OR t.wake_at > %(now)s AND t.submissions > 0)
+    LIMIT %(limit)s FOR NO KEY UPDATE OF t SKIP LOCKED
+), noted AS (
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    SELECT id, 'ready', 'ready', 'from account ' || former || ' to ' || name, %(now)s FROM stuck
+)
+UPDATE tasks SET account = stuck.name, provider = stuck.provider, wake_at = %(now)s, waiting_for = 'a slot and a worker'
+FROM stuck WHERE tasks.id = stuck.id
+RETURNING tasks.account;
+
+-- name: list_accounts
+-- Every account with the slots it has in use.
+SELECT name, provider, slots, submits_per_second, paused_until, paused_reason, strikes,
+       (SELECT count(*) FROM slots s WHERE s.account = a.name AND s.task_id IS NOT NULL) AS in_use
+FROM accounts a ORDER BY name;
+
+-- name: leaked_slots
+-- Slots held by finished tasks: there must be none.
+SELECT s.account, s.number, s.task_id FROM slots s JOIN tasks t ON t.id = s.task_id WHERE t.finished_at IS NOT NULL;

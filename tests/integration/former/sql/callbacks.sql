@@ -1,0 +1,41 @@
+-- name: receive
+-- One delivery, whole: correlate, merge, record.
+SELECT * FROM receive(%(id)s, %(account)s, %(task_id)s, %(source)s, %(content_type)s, %(digest)s, %(body)s,
+                      %(events)s, %(keep)s, %(now)s);
+
+-- name: insert_rejected
+-- Keep what cannot be read, as evidence.
+INSERT INTO callbacks AS c (id, account, scope, task_id, source, verdict, reason, content_type, digest, size, body,
+                            received_at)
+VALUES (%(id)s, %(account)s, coalesce(%(task_id)s, '00000000-0000-0000-0000-000000000000'::uuid), %(task_id)s,
+        'callback', 'rejected', %(reason)s, %(content_type)s, %(digest)s, %(size)s, %(body)s, %(now)s)
+ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + (c.id <> EXCLUDED.id)::integer;
+
+-- name: get_callback
+-- One delivery with its body.
+SELECT * FROM callbacks WHERE id = %(callback_id)s;
+
+-- name: list_callbacks
+-- Deliveries without their bodies, newest first, after a place in the list.
+SELECT id, account, task_id, external_id, source, verdict, reason, content_type, digest, size,
+       octet_length(body) AS kept, copies, received_at
+FROM callbacks
+WHERE (%(verdict)s::verdict IS NULL OR verdict = %(verdict)s)
+  AND (%(account)s::text IS NULL OR account = %(account)s)
+  AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
+  AND (%(task_id)s::uuid IS NULL OR task_id = %(task_id)s)
+  AND (%(after_at)s::timestamptz IS NULL OR (received_at, id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY received_at DESC, id DESC LIMIT %(limit)s;
+
+-- name: parked_for
+-- Deliveries to an account's one hook that came before anybody knew the job. Those of a task's own URL are not among
+-- them: they name a job that the task does not wait for, and a person has to look at them.
+SELECT * FROM callbacks
+WHERE account = %(account)s AND external_id = %(external_id)s AND verdict = 'parked'
+  AND scope = '00000000-0000-0000-0000-000000000000'
+ORDER BY received_at;
+
+-- name: judge
+-- A person or a replay has given a kept delivery a new verdict.
+UPDATE callbacks SET verdict = %(verdict)s, reason = %(reason)s, task_id = coalesce(%(task_id)s, task_id)
+WHERE id = %(callback_id)s;
