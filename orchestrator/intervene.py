@@ -11,11 +11,12 @@ from orchestrator.core.events import Event, Source, TaskError
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
-from orchestrator.errors import Conflict, InvalidInput
+from orchestrator.errors import Conflict, InvalidInput, NotFound
 from orchestrator.intake import take_events, take_parked
 from orchestrator.services import Services
-from orchestrator.store import Connection, callbacks, runs, tasks
+from orchestrator.store import Connection, accounts, callbacks, runs, tasks
 from orchestrator.store.callbacks import Taken
+from orchestrator.store.pool import Row
 
 _GIVEN_UP_FROM = (TaskState.READY, TaskState.WAITING)
 
@@ -146,6 +147,18 @@ def _submitted(services: Services, connection: Connection, task: Task, external_
     if tasks.get_task(connection, task.id).external_id != external_id:
         raise Conflict(f"{external_id} is the job of another task of the account {task.account}")
     return parked
+
+
+def resume_account(services: Services, name: str) -> Row:
+    """End an account's pause, and give back the slots that finished tasks hold. Raises NotFound."""
+    with services.db.transaction() as connection:
+        if not accounts.resume_account(connection, name):
+            raise NotFound(f"there is no account {name!r}")
+        accounts.release_leaked(connection, name)
+        (resumed,) = [row for row in accounts.list_accounts(connection) if row["name"] == name]
+    if name in services.config.accounts:
+        services.nudge.submit(name)
+    return resumed
 
 
 def adopt(services: Services, callback_id: UUID, task_id: UUID) -> Taken:

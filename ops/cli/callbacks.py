@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
 import rich_click as click
 
 from ops.cli import display
 from ops.cli.client import Client
-from ops.cli.ids import an_id
+from ops.cli.ids import an_id, some_ids
 from ops.cli.listing import Item, json_option, list_options, show_list
 from ops.cli.server import with_server
 from ops.cli.settings import settings
@@ -29,6 +30,7 @@ def callbacks() -> None:
 @click.option("--account", help="Only deliveries for this account.")
 @click.option("--task", "task_id", callback=an_id, metavar="ID", help="Only deliveries for this task.")
 @click.option("--external-id", metavar="ID", help="Only deliveries about this job of the provider.")
+@click.option("--dismissed/--not-dismissed", default=None, help="Only those that a person has, or has not, dismissed.")
 @list_options
 @with_server
 def list_callbacks(client: Client, **options: Any) -> None:
@@ -74,6 +76,37 @@ def replay(client: Client, callback_id: str, as_json: bool) -> None:
 def adopt(client: Client, callback_id: str, task_id: str, as_json: bool) -> None:
     """Give a kept delivery to a task, whatever job it names."""
     _verdict(client.post("v1", "callbacks", callback_id, "adopt", body={"task_id": task_id}), as_json)
+
+
+@callbacks.command()
+@click.argument("callback_ids", callback=some_ids, metavar="[ID]...", nargs=-1)
+@click.option("--verdict", type=click.Choice(("parked", "rejected", "late")), help="All that have this verdict now.")
+@click.option("--account", help="With --verdict: only deliveries for this account.")
+@json_option
+@with_server
+def dismiss(
+    client: Client, callback_ids: tuple[str, ...], verdict: str | None, account: str | None, as_json: bool
+) -> None:
+    """Say that deliveries have been looked at: they are kept, and counted no more."""
+    if bool(callback_ids) == bool(verdict) or (account and not verdict):
+        raise click.UsageError("give either ids, or --verdict (and --account)")
+    for callback_id in callback_ids:
+        client.post("v1", "callbacks", callback_id, "dismiss")
+    number = len(callback_ids) if callback_ids else _dismiss_all(client, {"verdict": verdict, "account": account})
+    if as_json:
+        display.show_json({"dismissed": number})
+    else:
+        click.echo(f"{number} {'delivery' if number == 1 else 'deliveries'} dismissed")
+
+
+def _dismiss_all(client: Client, which: Item) -> int:
+    """All that are there now; how many."""
+    body = {**which, "before": datetime.now(UTC).isoformat()}
+    number, more = 0, True
+    while more:
+        answer = client.post("v1", "callbacks:dismiss", body=body)
+        number, more = number + answer["dismissed"], answer["more"]
+    return number
 
 
 @callbacks.command()
@@ -128,6 +161,7 @@ def _show(callback: Item, as_json: bool) -> None:
             "task": callback.get("task_id"),
             "came by": callback.get("source"),
             "received": f"{received}  ({display.ago(received)})" if received else None,
+            "dismissed": display.ago(callback.get("dismissed_at")) or None,
             "copies": str(callback["copies"]) if callback.get("copies") else None,
             "type": callback.get("content_type"),
             "body": _body(callback),

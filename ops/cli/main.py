@@ -18,9 +18,10 @@ _WORK: dict[str, Place] = {
     "run": ("ops.cli.run:run", "Open a run, and follow it to its end."),
     "runs": ("ops.cli.runs:runs", "List, show, watch, cancel and retry runs."),
     "tasks": ("ops.cli.tasks:tasks", "List, show, retry, choose and resolve tasks."),
-    "callbacks": ("ops.cli.callbacks:callbacks", "List, show, replay and adopt deliveries."),
+    "callbacks": ("ops.cli.callbacks:callbacks", "List, show, replay, adopt and dismiss deliveries."),
+    "attention": ("ops.cli.attention:attention", "List what wants a person, with the commands that mend it."),
     "pipelines": ("ops.cli.pipelines:pipelines", "List, show, validate and push pipelines."),
-    "providers": ("ops.cli.providers:providers", "List and check the providers' accounts."),
+    "providers": ("ops.cli.providers:providers", "List, check and resume the providers' accounts."),
     "mask": ("ops.cli.mask:mask", "Draw and check masks for region redraws."),
 }
 _SERVICE: dict[str, Place] = {

@@ -92,6 +92,19 @@ def check(name: str | None, as_json: bool) -> None:
 @providers.command()
 @click.argument("name")
 @json_option
+@with_server
+def resume(client: Client, name: str, as_json: bool) -> None:
+    """End an account's pause, and give back slots that finished tasks hold."""
+    account = client.post("v1", "accounts", name, "resume")
+    if as_json:
+        display.show_json(account)
+    else:
+        click.echo(display.visible(f"{account['name']}: {account['in_use']} of {account['slots']} slots in use"))
+
+
+@providers.command()
+@click.argument("name")
+@json_option
 def hook(name: str, as_json: bool) -> None:
     """Print the address to enter at a provider that has one hook for all jobs (ImagineAPI); treat it as a secret."""
     config = settings()

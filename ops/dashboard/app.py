@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
+from datetime import UTC, datetime
 
 from flask import Flask, Response, jsonify, render_template
 
@@ -21,7 +23,11 @@ MEANING = {
     "late": "contradicted an end that is final",
     "parked": "belongs to no task we know; can be adopted",
     "rejected": "could not be read",
+    "risky": "images to be archived whose address dies within the hour",
+    "stray": "jobs of accounts that are not configured any more",
 }
+# The same word is a state of runs and a standing of accounts.
+ATTENTION = {"paused": "accounts to which nothing is submitted"}
 
 
 def create() -> Flask:
@@ -30,11 +36,12 @@ def create() -> Flask:
     settings = config.load()
     if not settings.database_url:
         raise ConfigError("DATABASE_URL: needed by the dashboard; `orchestrator up` starts a database of its own")
-    return create_app(Database(settings.database_url, size=2, timeout=2.0, name="dashboard"))
+    database = Database(settings.database_url, size=2, timeout=2.0, name="dashboard")
+    return create_app(database, settings.accounts)
 
 
-def create_app(database: Database) -> Flask:
-    """The page over this database; the caller closes it."""
+def create_app(database: Database, accounts: Collection[str] | None = None) -> Flask:
+    """The page over this database; the caller closes it. accounts: those that are configured, if that is known."""
     app = Flask(__name__)
 
     @app.get("/healthz")
@@ -45,13 +52,17 @@ def create_app(database: Database) -> Flask:
     def page() -> tuple[str, int]:
         try:
             with database.connection() as connection:
-                figures = health.figures(connection)
+                figures = health.figures(connection, accounts, now=datetime.now(UTC))
         except DatabaseUnavailable as error:
-            return render_template("status.html", problem=error.message, tables={}, meaning=MEANING), 503
+            return render_template(
+                "status.html", problem=error.message, tables={}, meaning=MEANING, attention=ATTENTION
+            ), 503
         tables: dict[str, dict[str, int]] = defaultdict(dict)
         for figure in figures:
             tables[figure["what"]][figure["label"]] = figure["number"]
-        return render_template("status.html", problem=None, tables=tables, meaning=MEANING, most=health.MOST), 200
+        return render_template(
+            "status.html", problem=None, tables=tables, meaning=MEANING, attention=ATTENTION, most=health.MOST
+        ), 200
 
     @app.after_request
     def secure(response: Response) -> Response:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from flask import Flask
 
-from orchestrator.api import accounts, callbacks, docs, health, here, pipelines, problems, runs, tasks
+from orchestrator.api import accounts, attention, callbacks, docs, health, here, pipelines, problems, runs, tasks
 from orchestrator.api.specification import specify
 from orchestrator.services import Services
 
 __all__ = ["install"]
 
-SECTIONS = (runs.section, tasks.section, callbacks.section, pipelines.section, accounts.section)
+SECTIONS = (
+    attention.section,
+    runs.section,
+    tasks.section,
+    callbacks.section,
+    pipelines.section,
+    accounts.section,
+)
 
 
 def install(app: Flask, services: Services) -> None:

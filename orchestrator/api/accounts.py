@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from orchestrator import intervene
 from orchestrator.api import schemas
 from orchestrator.api.here import services
 from orchestrator.api.section import Section
 from orchestrator.store import accounts
+from orchestrator.store.pool import Row
 
 section = Section("accounts", "Providers with their credentials and limits; set in the configuration.")
 
@@ -15,13 +17,18 @@ section = Section("accounts", "Providers with their credentials and limits; set 
 @section.route("GET", "/accounts", role="viewer", answer=schemas.page_of(schemas.Account()))
 def list_accounts() -> Any:
     """Every account, its slots and whether it is paused."""
-    here, now = services(), services().now()
-    with here.db.connection() as connection:
+    with services().db.connection() as connection:
         found = accounts.list_accounts(connection)
-    items = [
-        row
-        | {"configured": row["name"] in here.config.accounts}
-        | {"paused": bool(row["paused_until"] and row["paused_until"] > now)}
-        for row in found
-    ]
-    return {"items": items, "next": None}
+    return {"items": [_shown(row) for row in found], "next": None}
+
+
+@section.route("POST", "/accounts/<name>/resume", role="operator", answer=schemas.Account(), refuses=[404])
+def resume(name: str) -> Any:
+    """End a pause, forget the refusals that led to it, and give back slots that finished tasks hold."""
+    return _shown(intervene.resume_account(services(), name))
+
+
+def _shown(row: Row) -> Row:
+    here = services()
+    paused = bool(row["paused_until"] and row["paused_until"] > here.now())
+    return row | {"configured": row["name"] in here.config.accounts, "paused": paused}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -10,13 +11,14 @@ from marshmallow import Schema, fields
 
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
-from orchestrator.api.fields import Cursor, Text, limit, one_of
+from orchestrator.api.fields import Cursor, Text, Time, limit, one_of, said
 from orchestrator.api.here import services
 from orchestrator.api.section import Section
 from orchestrator.core.states import Verdict
 from orchestrator.store import callbacks
 from orchestrator.store.paging import Place
 
+AT_ONCE = 1000  # deliveries dismissed in one request
 section = Section("callbacks", "Raw deliveries, and what became of them.")
 
 
@@ -25,12 +27,33 @@ class CallbackQuery(Schema):
     account = Text()
     external_id = Text()
     task_id = fields.UUID()
+    dismissed = fields.Boolean(metadata=said("Whether a person has dismissed it."))
     limit = limit()
     cursor = Cursor()
 
 
 class Adoption(Schema):
     task_id = fields.UUID(required=True)
+
+
+class Noteworthy(StrEnum):
+    """The verdicts that want a person."""
+
+    PARKED = "parked"
+    REJECTED = "rejected"
+    LATE = "late"
+
+
+class Dismissal(Schema):
+    verdict = one_of(Noteworthy)
+    verdict.required = True
+    account = Text(load_default=None, allow_none=True)
+    before = Time(load_default=None, allow_none=True, metadata=said("Received until then; until now if left out."))
+
+
+class Dismissed(Schema):
+    dismissed = fields.Integer()
+    more = fields.Boolean(metadata=said("There are more: ask again."))
 
 
 @section.route("GET", "/callbacks", role="viewer", query=CallbackQuery(), answer=schemas.page_of(schemas.Callback()))
@@ -74,6 +97,33 @@ def replay(callback_id: UUID) -> Any:
 def adopt(adoption: dict[str, Any], callback_id: UUID) -> Any:
     """Give a kept delivery to a task, whatever job it names."""
     return intervene.adopt(services(), callback_id, adoption["task_id"])
+
+
+@section.route(
+    "POST", "/callbacks/<uuid:callback_id>/dismiss", role="operator", answer=schemas.CallbackWithBody(), refuses=[404]
+)
+def dismiss(callback_id: UUID) -> Any:
+    """It has been looked at: it is kept, and counted no more."""
+    with services().db.connection() as connection:
+        callbacks.get_callback(connection, callback_id)
+        callbacks.dismiss(connection, callback_id, now=services().now())
+    return get_callback(callback_id)
+
+
+@section.route("POST", "/callbacks:dismiss", role="operator", body=Dismissal(), answer=Dismissed())
+def dismiss_many(dismissal: dict[str, Any]) -> Any:
+    """Dismiss all parked, rejected or late deliveries, at most 1,000 at once."""
+    now = services().now()
+    with services().db.connection() as connection:
+        number = callbacks.dismiss_many(
+            connection,
+            Verdict(dismissal["verdict"]),
+            account=dismissal["account"],
+            before=dismissal["before"] or now,
+            limit=AT_ONCE,
+            now=now,
+        )
+    return {"dismissed": number, "more": number == AT_ONCE}
 
 
 def _text(body: bytes) -> tuple[str, str]:

@@ -26,6 +26,7 @@ _GAUGES = {
     "tasks": ("state", "Unfinished tasks, counted up to 10,000 of each state."),
     "callbacks": ("verdict", "Kept deliveries that want a person's look, counted up to 10,000 of each verdict."),
     "slots": ("account", "Slots in use."),
+    "attention": ("kind", "Paused accounts, images about to be lost, jobs of accounts that are not configured."),
 }
 _SPOOLED = {
     "deliveries": "Deliveries on this machine's disk that wait for the database.",
@@ -80,7 +81,7 @@ class Gauges(Collector):
         reachable = GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=1)
         try:
             with self._services.db.connection(timeout=PATIENCE) as connection:
-                rows = health.figures(connection)
+                rows = health.figures(connection, self._services.config.accounts, now=self._services.now())
         except DatabaseUnavailable:
             yield GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=0)
             return

@@ -111,6 +111,7 @@ class Callback(Schema):
     kept = fields.Integer(metadata=said("Bytes stored: fewer for a large body that could not be read."))
     copies = fields.Integer(metadata=said("How often the same bytes came."))
     received_at = Time()
+    dismissed_at = Time(allow_none=True, metadata=said("When a person dismissed it."))
 
 
 class CallbackWithBody(Callback):

@@ -62,3 +62,13 @@ def list_accounts(connection: Connection) -> list[Row]:
 
 def leaked_slots(connection: Connection) -> list[Row]:
     return rows(connection, _SQL["leaked_slots"])
+
+
+def resume_account(connection: Connection, name: str) -> bool:
+    """Whether there is such an account."""
+    return execute(connection, _SQL["resume_account"], name=name) > 0
+
+
+def release_leaked(connection: Connection, name: str) -> int:
+    """How many slots."""
+    return execute(connection, _SQL["release_leaked"], name=name)

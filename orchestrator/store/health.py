@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
 from orchestrator.store.migrate import files
 from orchestrator.store.pool import Connection, Row, rows, value
 from orchestrator.store.queries import load
 
 _SQL = load("health")
 MOST = 10_000  # rows counted of each kind
+SOON = timedelta(hours=1)  # until an image's address dies
 
 
 def missing_migrations(connection: Connection) -> list[str]:
@@ -26,6 +30,8 @@ def _applied(connection: Connection) -> set[str]:
     return {one["name"] for one in rows(connection, _SQL["migrations_applied"])} if exists else set()
 
 
-def figures(connection: Connection) -> list[Row]:
-    """what (runs, tasks, callbacks, slots), label (state, verdict, account) and number, at most ``MOST``."""
-    return rows(connection, _SQL["figures"], limit=MOST)
+def figures(connection: Connection, configured: Iterable[str] | None, *, now: datetime) -> list[Row]:
+    """what (runs, tasks, callbacks, slots, attention), label (state, verdict, account, kind) and number, at most
+    ``MOST``. configured: the accounts that there are, if that is known."""
+    names = None if configured is None else list(configured)
+    return rows(connection, _SQL["figures"], configured=names, soon=now + SOON, now=now, limit=MOST)

@@ -100,6 +100,11 @@ def test_what_is_answered_has_the_documented_shape(web: Caller) -> None:
     check("POST", f"/v1/runs/{run['id']}/cancel")
     check("POST", f"/v1/runs/{run['id']}/retry")
     check("GET", "/v1/accounts")
+    check("POST", "/v1/accounts/acedata/resume")
+    check("POST", f"/v1/callbacks/{callback['id']}/dismiss")
+    check("POST", "/v1/callbacks:dismiss", json={"verdict": "late"})
+    web.deliver(job="nobody's")
+    check("GET", "/v1/attention")
 
 
 def test_the_page_shows_every_operation_and_needs_no_other_server(shared_web: Caller, document: Any) -> None:

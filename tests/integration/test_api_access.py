@@ -29,6 +29,10 @@ NEEDS = [
     ("POST", "/v1/pipelines:validate", "viewer"),
     ("GET", "/v1/pipelines/schema.json", "viewer"),
     ("GET", "/v1/accounts", "viewer"),
+    ("POST", "/v1/accounts/acedata/resume", "operator"),
+    ("GET", "/v1/attention", "viewer"),
+    ("POST", f"/v1/callbacks/{ID}/dismiss", "operator"),
+    ("POST", "/v1/callbacks:dismiss", "operator"),
 ]
 
 

@@ -395,6 +395,35 @@ def test_a_delivery_is_adopted(stub: Stub, cli: Callable[..., Result]) -> None:
     assert stub.sent(f"POST /v1/callbacks/{CALLBACK_ID}/adopt")[0][1] == {"task_id": TASK_ID}
 
 
+def test_what_wants_a_person_is_listed_with_its_commands(stub: Stub, cli: Callable[..., Result]) -> None:
+    about = {"meaning": "it was lost", "account": "acedata", "since": "2026-11-21T10:00:00Z", "detail": "an odd one"}
+    items = [about | {"kind": "parked", "id": CALLBACK_ID, "actions": [f"orchestrator callbacks show {CALLBACK_ID}"]}]
+    stub.says("GET /v1/attention", (200, {"items": items, "more": ["parked"]}), (200, {"items": [], "more": []}))
+
+    listed = cli("attention", "--limit", "1")
+
+    assert listed.stdout.splitlines()[0] == "parked: it was lost (the first 1)"
+    assert f"      orchestrator callbacks show {CALLBACK_ID}\n" in listed.stdout
+    assert "Nothing wants a person" in cli("attention").stderr
+
+
+def test_deliveries_are_dismissed_by_id_or_all_together(stub: Stub, cli: Callable[..., Result]) -> None:
+    stub.says(f"POST /v1/callbacks/{CALLBACK_ID}/dismiss", (200, {}))
+    stub.says(
+        "POST /v1/callbacks:dismiss", (200, {"dismissed": 2, "more": True}), (200, {"dismissed": 1, "more": False})
+    )
+
+    assert cli("callbacks", "dismiss", CALLBACK_ID).stdout == "1 delivery dismissed\n"
+    assert cli("callbacks", "dismiss", "--verdict", "parked").stdout == "3 deliveries dismissed\n"
+    for wrong in ([], [CALLBACK_ID, "--verdict", "late"], [CALLBACK_ID, "--account", "acedata"], ["nonsense"]):
+        assert cli("callbacks", "dismiss", *wrong).exit_code == 2
+
+
+def test_an_account_is_resumed(stub: Stub, cli: Callable[..., Result]) -> None:
+    stub.says("POST /v1/accounts/acedata/resume", (200, {"name": "acedata", "in_use": 0, "slots": 5}))
+    assert cli("providers", "resume", "acedata").stdout == "acedata: 0 of 5 slots in use\n"
+
+
 def test_validate_works_without_a_service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     good, bad, torn = (tmp_path / name for name in ("good.yaml", "bad.yaml", "torn.yaml"))
     good.write_text(PIPELINE)

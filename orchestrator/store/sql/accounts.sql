@@ -63,3 +63,12 @@ FROM accounts a ORDER BY name;
 -- name: leaked_slots
 -- Slots held by finished tasks: there must be none.
 SELECT s.account, s.number, s.task_id FROM slots s JOIN tasks t ON t.id = s.task_id WHERE t.finished_at IS NOT NULL;
+
+-- name: resume_account
+-- End its pause; it is well until it refuses again.
+UPDATE accounts SET paused_until = NULL, paused_reason = NULL, strikes = 0 WHERE name = %(name)s;
+
+-- name: release_leaked
+-- Give back the slots of an account that finished tasks hold.
+UPDATE slots s SET task_id = NULL FROM tasks t
+WHERE s.account = %(name)s AND t.id = s.task_id AND t.finished_at IS NOT NULL;

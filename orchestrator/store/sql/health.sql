@@ -18,7 +18,18 @@ FROM unnest('{ready,submitting,uncertain,working,waiting}'::task_state[]) s (sta
 UNION ALL
 SELECT 'callbacks', verdict::text,
        (SELECT count(*) FROM (SELECT FROM callbacks c WHERE c.verdict = s.verdict AND c.verdict <> 'accepted'
+                              AND NOT EXISTS (SELECT FROM dismissals d WHERE d.callback_id = c.id)
                               LIMIT %(limit)s) counted)
 FROM unnest('{late,parked,rejected}'::verdict[]) s (verdict)
 UNION ALL
-SELECT 'slots', account, count(task_id) FROM slots GROUP BY account;
+SELECT 'slots', account, count(task_id) FROM slots GROUP BY account
+UNION ALL
+SELECT 'attention', 'paused', count(*) FROM accounts WHERE paused_until > %(now)s
+UNION ALL
+SELECT 'attention', 'risky', count(*)
+FROM (SELECT FROM tasks WHERE (state = 'ready') IS TRUE AND kind <> 'provider' AND kind = 'archive'
+      AND urgent_at <= %(soon)s LIMIT %(limit)s) counted
+UNION ALL
+SELECT 'attention', 'stray', count(*)
+FROM (SELECT FROM accounts a JOIN slots s ON s.account = a.name AND s.task_id IS NOT NULL
+      WHERE NOT a.name = ANY(%(configured)s::text[]) LIMIT %(limit)s) counted;
