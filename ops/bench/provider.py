@@ -15,6 +15,7 @@ import itertools
 import json
 import sys
 import time
+from collections import defaultdict
 from urllib.parse import parse_qs, urlsplit
 
 from ops.bench.bodies import result
@@ -32,7 +33,7 @@ class Provider:
         self._posted: dict[str, float] = {}  # image id -> when its callback was sent
         self._gaps: list[float] = []
         self._refused: list[str] = []  # what was answered to callbacks that were not taken
-        self._idle: list[Line] = []
+        self._idle: defaultdict[tuple[str, int], list[Line]] = defaultdict(list)
         self._under_way: set[asyncio.Task[None]] = set()
 
     def submitted(self, order: dict[str, str], now: float) -> bytes:
@@ -55,9 +56,10 @@ class Provider:
     async def _work(self, url: str, task_id: str, image_id: str, action: str) -> None:
         await asyncio.sleep(self.delay)
         place = urlsplit(url)
-        while self._idle and self._idle[0].stale:
-            self._idle.pop(0).close()
-        line = self._idle.pop() if self._idle else Line(place.hostname or "", place.port or 80)
+        idle = self._idle[place.hostname or "", place.port or 80]
+        while idle and idle[0].stale:
+            idle.pop(0).close()
+        line = idle.pop() if idle else Line(place.hostname or "", place.port or 80)
         payload = request(place.path, result(task_id, image_id, action))
         self._posted[image_id] = time.perf_counter()
         try:
@@ -65,7 +67,7 @@ class Provider:
         except (OSError, asyncio.IncompleteReadError) as error:
             answer = f"{type(error).__name__}: {error}".encode()
         else:
-            self._idle.append(line)
+            idle.append(line)
         if not answer.startswith(b"HTTP/1.1 200"):
             self._refused.append(answer.decode(errors="replace")[:200])
 

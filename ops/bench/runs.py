@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from ops.bench import chain
 from ops.bench.children import BenchError
 from ops.bench.figures import Times, busy, resident, times
 from ops.bench.stack import ACCOUNT, Stack
@@ -37,11 +38,13 @@ LOOK = 0.005
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """rate: runs a second, of three callbacks each. idle, busy: from a callback's sending to the next submission, with
-    4 runs a second and with IN_FLIGHT runs at once. web, worker: MB after the load. cpu: milliseconds of CPU that a
-    process spent on one callback and what follows from it, with IN_FLIGHT runs at once."""
+    """rate: runs a second, of three callbacks each. chain: the same of a chain written by hand. idle, busy: from a
+    callback's sending to the next submission, with 4 runs a second and with IN_FLIGHT runs at once. web, worker: MB
+    after the load. cpu: milliseconds of CPU that a process spent on one callback and what follows from it, with
+    IN_FLIGHT runs at once."""
 
     rate: float
+    chain: float
     idle: Times
     busy: Times
     web: float
@@ -136,9 +139,10 @@ def measure(stack: Stack, provider: int, *, count: int, idle_count: int) -> Runs
         rate = one.hurry(count)
         after = _spent(stack)
         gaps = one.gaps()
+    by_hand = chain.measure(stack, provider, count=count)
     web, worker = resident(stack.pid_of("web")), resident(stack.pid_of("worker"))
     cpu = {name: (after[name] - before[name]) * 1000 / count / CALLBACKS for name in before}
-    return Runs(rate, times(idle), times(gaps), web, worker, cpu)
+    return Runs(rate, by_hand, times(idle), times(gaps), web, worker, cpu)
 
 
 def _spent(stack: Stack) -> dict[str, float]:

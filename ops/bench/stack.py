@@ -40,6 +40,11 @@ class Stack:
     def config(self) -> Config:
         return load(self.env)
 
+    @property
+    def lonely_broker(self) -> str:
+        """The same broker where no worker of the stack listens."""
+        return self.env["BROKER_URL"].replace("virtual_host=0", "virtual_host=1")
+
     def pid_of(self, service: str) -> int:
         """The main process of a service: web, worker, beat, dashboard, postgres, broker."""
         state = running(self.home) or {}
@@ -64,8 +69,7 @@ class Stack:
         argv = psutil.Process(self.pid_of("web")).cmdline()
         argv[argv.index("--port") + 1] = str(port)
         argv[-1] = target
-        lonely = self.env["BROKER_URL"].replace("virtual_host=0", "virtual_host=1")
-        env = {**self.env, "DATABASE_URL": database, "BROKER_URL": lonely}
+        env = {**self.env, "DATABASE_URL": database, "BROKER_URL": self.lonely_broker}
         with child(argv, env=env, log=log) as started:
             wait_for(target, lambda: accepts(port), started, log)
             yield port, psutil.Process(started.pid)
