@@ -88,6 +88,12 @@ class TooLarge(OrchestratorError):
     code = "too_large"
 
 
+class Incomplete(OrchestratorError):
+    """The body is shorter than announced."""
+
+    code = "incomplete"
+
+
 class MalformedDelivery(OrchestratorError):
     """The delivery cannot be read."""
 
@@ -118,6 +124,12 @@ class DatabaseBusy(DatabaseUnavailable):
     """The database does not answer in time."""
 
     code = "database_busy"
+
+
+class SlowSender(Unavailable):
+    """Other bodies of the same sender are still on their way."""
+
+    code = "slow_sender"
 
 
 class SpoolUnavailable(Unavailable):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from orchestrator import expressions, loader
+from orchestrator.bodies import Bodies
 from orchestrator.broker import Broker, Nudge, make_app
 from orchestrator.config import Config
 from orchestrator.core.pipeline import Pipeline
@@ -44,6 +45,7 @@ class Services:
         self.config = config
         self.now = clock
         self.db = Database(config.database_url, size=pool)
+        self.bodies = Bodies()
         self.spool = Spool(config.home / "spool", config.spool_size)
         self.nudge: Nudge = nudge or _broker(config)
         self.expressions: Expressions = expressions

@@ -27,6 +27,7 @@ def create() -> Flask:
     services = Services(config.load(), pool=CONNECTIONS)
     _introduce(services)
     receiver.Drainer(services).start()
+    services.bodies.watch()
     return create_app(services)
 
 

@@ -101,7 +101,7 @@ class Stack:
         )
 
     def _web(self) -> Service:
-        argv = _granian("orchestrator.web:create", self.host, self.port, threads=8)
+        argv = granian("orchestrator.web:create", self.host, self.port, threads=8)
         return Service(
             "web", argv=argv, env=self.environment, ready=lambda: _answers(f"{self.url}/healthz"), url=self.url
         )
@@ -119,7 +119,7 @@ class Stack:
 
     def _dashboard(self) -> Service:
         url = url_of(LOOPBACK, self.dashboard_port)
-        argv = _granian("ops.dashboard.app:create", LOOPBACK, self.dashboard_port, threads=2)
+        argv = granian("ops.dashboard.app:create", LOOPBACK, self.dashboard_port, threads=2)
         return Service("dashboard", argv=argv, env=self.environment, ready=lambda: _answers(f"{url}/healthz"), url=url)
 
 
@@ -230,10 +230,15 @@ def url_of(host: str, port: int) -> str:
     return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"
 
 
-def _granian(target: str, host: str, port: int, *, threads: int) -> list[str]:
+# HTTP/1 alone, some 100 kB of headers, 10 seconds for them and between two requests; the Procfile has them too.
+HTTP_LIMITS = ["--http", "1", "--http1-header-read-timeout", "10000", "--http1-buffer-size", "65536"]
+
+
+def granian(target: str, host: str, port: int, *, threads: int) -> list[str]:
+    """The command that serves an application. Its limits are those of the Procfile."""
     serve = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--host", host, "--port", str(port)]
     limits = ["--workers", "1", "--blocking-threads", str(threads), "--backlog", "2048", "--no-access-log"]
-    return [*serve, *limits, "--respawn-failed-workers", "--log-level", "warning", target]
+    return [*serve, *limits, *HTTP_LIMITS, "--respawn-failed-workers", "--log-level", "warning", target]
 
 
 def _answers(url: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, jsonify, request
 from marshmallow import Schema, fields, validate
+from werkzeug.exceptions import LengthRequired
 
 from orchestrator import catalog, loader
 from orchestrator.api import schemas
@@ -110,7 +111,11 @@ def schema() -> Response:
 
 def _document(where: str) -> dict[str, Any]:
     """The document in the body. Raises InvalidPipeline."""
+    body = read_body(request)
+    if body and request.content_length is None:
+        # Of YAML any beginning may be a document, and of chunks that broke off the server says that they have ended.
+        raise LengthRequired("Content-Length: needed, to know that the document is whole")
     try:
-        return loader.read(read_body(request).decode(), where)
+        return loader.read(body.decode(), where)
     except UnicodeDecodeError as error:
         raise InvalidInput("the body is not UTF-8 text") from error

@@ -27,6 +27,7 @@ STATUS: Mapping[type[OrchestratorError], int] = {
     errors.BadToken: 404,
     errors.TooLarge: 413,
     errors.MalformedDelivery: 400,
+    errors.Incomplete: 400,
     errors.ConfigError: 409,  # the request names an account or a provider that is not configured (any more)
     errors.ProviderError: 502,
     errors.Unavailable: 503,

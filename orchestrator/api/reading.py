@@ -14,7 +14,7 @@ from webargs.flaskparser import FlaskParser
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 from orchestrator.api.here import services
-from orchestrator.errors import InvalidInput, TooLarge
+from orchestrator.errors import Incomplete, InvalidInput, TooLarge
 
 
 class Parser(FlaskParser):
@@ -42,16 +42,22 @@ class Parser(FlaskParser):
 
 
 def read_body(req: Request) -> bytes:
-    """The whole body, if it is within the limit. Raises TooLarge."""
-    limit = services().config.max_body
+    """The whole body, if it is within the limit. Raises TooLarge, Incomplete, SlowSender."""
+    here = services()
+    limit = here.config.max_body
     # A body that comes in chunks is cut at this length without a word; the byte more is how it is noticed.
     req.max_content_length = limit + 1
+    peer, port = req.remote_addr or "", int(req.environ.get("SERVER_PORT") or 0)
     try:
-        body = req.get_data()
+        # All clients of the API count as one: the others of the server's threads are for callbacks.
+        with here.bodies.reading("api", strict=False, peer=peer, port=port):
+            body = req.get_data()
     except RequestEntityTooLarge as error:
         raise TooLarge(f"the body is over {limit} bytes") from error
     if len(body) > limit:
         raise TooLarge(f"the body is over {limit} bytes")
+    if len(body) < (req.content_length or 0):
+        raise Incomplete
     return body
 
 

@@ -48,6 +48,11 @@ def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | N
     return UUID(bytes=subject[1:])
 
 
+def is_of_task(token: str) -> bool:
+    """Of a token that ``read_token`` has taken: is it a task's own, not an account's?"""
+    return len(token) > len(_text(_ACCOUNT + bytes(_MAC)))
+
+
 def _encode(subject: bytes, secret: bytes, account: str) -> str:
     return _text(subject + _mac(secret, account, subject))
 

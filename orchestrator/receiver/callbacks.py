@@ -8,7 +8,8 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from orchestrator.core.states import Verdict
-from orchestrator.errors import TooLarge
+from orchestrator.core.tokens import is_of_task
+from orchestrator.errors import Incomplete, TooLarge
 from orchestrator.intake import Spooled, take_callback
 from orchestrator.services import Services
 
@@ -19,8 +20,7 @@ def blueprint(services: Services) -> Blueprint:
 
     @receiver.post("/callbacks/<account>/<token>", strict_slashes=False)
     def callback(account: str, token: str) -> tuple[Response, int]:
-        limit = services.config.max_body
-        taken = take_callback(services, account, token, lambda: _body(limit), request.content_type)
+        taken = take_callback(services, account, token, lambda: _body(services, token), request.content_type)
         if isinstance(taken, Spooled):
             return jsonify({"verdict": "spooled"}), 202
         answer: dict[str, Any] = {"verdict": taken.verdict.value}
@@ -31,14 +31,19 @@ def blueprint(services: Services) -> Blueprint:
     return receiver
 
 
-def _body(limit: int) -> bytes:
-    """The body, of at most ``limit`` bytes, whatever length was announced."""
+def _body(services: Services, token: str) -> bytes:
+    """The body, whole and within the limit, whatever length was announced. The token was found to be ours."""
+    limit = services.config.max_body
     # A body that comes in chunks is cut at this length without a word; the byte more is how it is noticed.
     request.max_content_length = limit + 1
+    peer, port = request.remote_addr or "", int(request.environ.get("SERVER_PORT") or 0)
     try:
-        body = request.get_data(cache=False)
+        with services.bodies.reading(token, strict=is_of_task(token), peer=peer, port=port):
+            body = request.get_data(cache=False)
     except RequestEntityTooLarge as error:
         raise TooLarge(f"the body is over {limit} bytes") from error
     if len(body) > limit:
         raise TooLarge(f"the body is over {limit} bytes")
+    if len(body) < (request.content_length or 0):
+        raise Incomplete
     return body

@@ -2,82 +2,29 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import os
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from served import PATIENCE, SECRET, Served, serving
 
 from orchestrator.core.tokens import account_token
 
-SECRET = "a secret of sixteen or more"
-PATIENCE = 20.0  # seconds
 HEAVY = ("numpy", "PIL", "obstore", "workers", "ops")
-
-
-class Served:
-    """A running web process."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.process = process
-        self.port = port
-
-    def ask(
-        self, method: str, path: str, body: Any = None, **headers: str
-    ) -> tuple[int, http.client.HTTPMessage, bytes]:
-        """status, headers, body. A body that is an iterable is sent in chunks."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            connection.request(method, path, body=body, headers=headers)
-            answer = connection.getresponse()
-            return answer.status, answer.headers, answer.read()
-
-    def wait(self) -> None:
-        over = time.monotonic() + PATIENCE
-        while True:
-            assert self.process.poll() is None, "the server has ended"
-            try:
-                assert self.ask("GET", "/healthz")[0] == 200
-                return
-            except OSError:
-                assert time.monotonic() < over, "the server never answered"
-                time.sleep(0.05)  # between two tries to connect
 
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
     """Starts the web process with this environment, and stops it at the end."""
-    started: list[subprocess.Popen[bytes]] = []
-
-    def begin(**environment: str) -> Served:
-        with closing(socket.socket()) as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--host", "127.0.0.1"]
-        command += ["--port", str(port), "--workers", "1", "--blocking-threads", "2", "--no-access-log"]
-        base = {"PATH": os.environ["PATH"], "ORCHESTRATOR_HOME": str(tmp_path), "ORCHESTRATOR_SECRET": SECRET}
-        base |= {"BROKER_URL": "redis://127.0.0.1:9/0", "ACEDATA_TOKEN": "token-of-acedata"}
-        started.append(subprocess.Popen([*command, "orchestrator.web:create"], env=base | environment))
-        served = Served(started[-1], port)
-        served.wait()
-        return served
-
-    yield begin
-    for process in started:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    with serving(tmp_path) as begin:
+        yield begin
 
 
 def test_granian_serves_receiver_and_api(serve: Callable[..., Served], database_url: str) -> None:

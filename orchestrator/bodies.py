@@ -1,0 +1,115 @@
+"""Who sends a body slowly, or stops in the middle of it, does not keep the server's few threads from all the others.
+
+A thread that waits for a body cannot be called back. So one sender may have few of them at once, and a connection on
+which nothing moves any more is cut.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import structlog
+
+from orchestrator.errors import SlowSender
+
+log = structlog.get_logger(__name__)
+MOST = 3  # of the server's eight threads
+SLOW = 2.0  # seconds; a body that takes longer counts against senders of whom many are read at once
+SILENCE = 20.0  # seconds
+LOOK = 2.0  # seconds between looks for connections that are silent
+_MOVED = struct.Struct("@44xI4xI")  # of Linux' tcp_info: milliseconds since data was sent, and since it came
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reading:
+    """A body that is being read. strict: it counts at once. peer, port: the connection's other end, and our port."""
+
+    sender: str
+    strict: bool
+    peer: str
+    port: int
+    began: float
+
+
+class Bodies:
+    """The bodies that one process is reading. One per process; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._readings: set[Reading] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def reading(self, sender: str, *, strict: bool, peer: str = "", port: int = 0) -> Iterator[None]:
+        """While a body is read. Raises SlowSender when the sender has too many others under way.
+
+        strict: also those that were begun just now count; for senders who have no reason to send several at once.
+        """
+        now = time.monotonic()
+        mine = Reading(sender, strict, peer, port, now)
+        with self._lock:
+            others = sum(one.sender == sender and (strict or now - one.began > SLOW) for one in self._readings)
+            if others >= MOST:
+                raise SlowSender
+            self._readings.add(mine)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._readings.discard(mine)
+
+    def watch(self) -> None:
+        """Cut what is silent, in a thread, as long as the process lives."""
+        threading.Thread(target=self._watch, name="bodies", daemon=True).start()
+
+    def cut(self, silence: float = SILENCE) -> int:
+        """Cut the connections of overdue bodies on which nothing has moved for so many seconds: how many."""
+        late = time.monotonic() - silence
+        with self._lock:
+            overdue = {(one.peer, one.port) for one in self._readings if one.began < late and one.port}
+        found = [end for peer, port in overdue for end in _silent(peer, port, silence)]
+        for connection in found:
+            with connection:
+                log.warning("a connection was cut: its body does not come", peer=connection.getpeername()[0])
+                connection.shutdown(socket.SHUT_RDWR)
+        return len(found)
+
+    def _watch(self) -> None:
+        while True:
+            time.sleep(LOOK)
+            try:
+                self.cut()
+            except Exception:  # the thread has to live
+                log.exception("silent connections could not be cut")
+
+
+def _silent(peer: str, port: int, silence: float) -> Iterator[socket.socket]:
+    """This process's connections from ``peer`` to our ``port`` on which nothing moves; none where that is not told."""
+    if not hasattr(socket, "TCP_INFO"):  # macOS
+        return
+    for name in os.listdir("/dev/fd"):
+        try:
+            found = socket.socket(fileno=os.dup(int(name)))
+        except OSError:  # no socket, or closed meanwhile
+            continue
+        if _is_silent(found, peer, port, silence):
+            yield found
+        else:
+            found.close()
+
+
+def _is_silent(found: socket.socket, peer: str, port: int, silence: float) -> bool:
+    try:
+        if found.type != socket.SOCK_STREAM or found.getsockname()[1] != port or found.getpeername()[0] != peer:
+            return False
+        told = found.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _MOVED.size)
+    except (OSError, IndexError):  # not connected, or no socket of the internet
+        return False
+    sent, came = _MOVED.unpack(told)
+    return bool(min(sent, came) >= silence * 1000)
