@@ -1,7 +1,14 @@
-"""Local acts: choose a quadrant, archive an image. Free to repeat, so a lost worker is simply replaced."""
+"""Local acts: choose a quadrant, archive an image. Free to repeat, so a lost worker is simply replaced.
+
+Who is at work renews the lease; who has lost it nevertheless, because the machine stood still say, ends nothing: every
+statement names the claim it speaks for.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 
 import structlog
@@ -18,7 +25,7 @@ from workers.choose import choose
 from workers.keep import keep
 
 log = structlog.get_logger(__name__)
-LEASE = 300.0  # seconds after which the worker is taken for dead
+LEASE = 30.0  # seconds without a sign of life after which the worker is taken for dead
 AGAIN = Backoff(first=2.0, most=120.0)
 
 
@@ -30,8 +37,32 @@ def act_ready(services: Services) -> int:
             task = tasks.claim_act(connection, lease=LEASE, now=services.now())
         if task is None:
             return count
-        _act(services, task)
+        with held(services, task):
+            _act(services, task)
         count += 1
+
+
+@contextmanager
+def held(services: Services, task: Task, lease: float = LEASE) -> Iterator[None]:
+    """Renew the lease of a claimed act, three times as often as needed, until the block or the act's time is over."""
+    over = threading.Event()
+    thread = threading.Thread(target=_renew, args=(services, task, lease, over), name="lease", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _renew(services: Services, task: Task, lease: float, over: threading.Event) -> None:
+    going = True
+    while going and not over.wait(lease / 3):
+        try:
+            with services.db.connection() as connection:
+                going = tasks.renew_act(connection, task.id, claim=task.submissions, lease=lease, now=services.now())
+        except Unavailable as absence:
+            log.warning("lease not renewed", task=str(task.id), error=absence.message)
 
 
 def _act(services: Services, task: Task) -> None:
@@ -66,7 +97,9 @@ def _worth_another_try(services: Services, task: Task, problem: OrchestratorErro
         return False
     log.warning("act postponed", task=str(task.id), error=problem.message)
     with services.db.connection() as connection:
-        return tasks.hand_back(connection, task.id, cause=problem.code, wake_at=wake_at, now=now, params={})
+        return tasks.hand_back(
+            connection, task.id, cause=problem.code, wake_at=wake_at, now=now, params={}, claim=task.submissions
+        )
 
 
 def _error(problem: OrchestratorError) -> TaskError:
@@ -85,4 +118,5 @@ def _fail(services: Services, task: Task, error: TaskError) -> bool:
             cause="act",
             now=services.now(),
             error=error,
+            claim=task.submissions,
         )

@@ -20,7 +20,7 @@ def choose(services: Services, task: Task) -> bool:
     by = task.params.get("by", "quality")
     if by == "person":
         with services.db.connection() as connection:
-            tasks.ask_person(connection, task.id, now=services.now())
+            tasks.ask_person(connection, task.id, now=services.now(), claim=task.submissions)
         return False
     result = _fixed(by) or _ranked(services, task, str(by))
     with services.db.connection() as connection:
@@ -32,6 +32,7 @@ def choose(services: Services, task: Task) -> bool:
             cause="chosen",
             now=services.now(),
             result=result,
+            claim=task.submissions,
         )
 
 

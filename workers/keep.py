@@ -73,21 +73,8 @@ def _ancestor(task: Task) -> dict[str, Any]:
 def _record(services: Services, task: Task, stored: StoredObject, source: UUID, url: str) -> bool:
     now = services.now()
     with services.db.transaction() as connection:
-        objects.insert_object(
-            connection,
-            task_id=task.id,
-            run_id=task.run_id,
-            source_task_id=source,
-            uri=stored.uri,
-            sha256=stored.sha256,
-            bytes=stored.bytes,
-            width=stored.width,
-            height=stored.height,
-            content_type=stored.content_type,
-            source_url=redact_url(url),
-            now=now,
-        )
-        return tasks.finish_task(
+        # First, so that one that was taken over indexes nothing.
+        ended = tasks.finish_task(
             connection,
             task.id,
             TaskState.SUCCEEDED,
@@ -95,4 +82,21 @@ def _record(services: Services, task: Task, stored: StoredObject, source: UUID, 
             cause="archived",
             now=now,
             result={"uri": stored.uri, "sha256": stored.sha256, "width": stored.width, "height": stored.height},
+            claim=task.submissions,
         )
+        if ended:
+            objects.insert_object(
+                connection,
+                task_id=task.id,
+                run_id=task.run_id,
+                source_task_id=source,
+                uri=stored.uri,
+                sha256=stored.sha256,
+                bytes=stored.bytes,
+                width=stored.width,
+                height=stored.height,
+                content_type=stored.content_type,
+                source_url=redact_url(url),
+                now=now,
+            )
+        return ended

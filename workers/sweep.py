@@ -10,6 +10,7 @@ from uuid import UUID
 
 import structlog
 
+from orchestrator.core.backoff import Backoff
 from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
@@ -21,6 +22,7 @@ from workers.stray import wait_or_end
 log = structlog.get_logger(__name__)
 GRACE = timedelta(seconds=2)  # what ended less than this ago is being dealt with by its own nudge
 LEASE = 20.0  # seconds until another sweep may take the same task
+LOST = Backoff(first=10.0, most=300.0)  # between two workers that did not come back from one act
 BATCH = 500
 LOOK_BATCH = 20
 ACTORS = 8
@@ -91,7 +93,9 @@ def _wake_act(services: Services, task: Task) -> None:
         error = TaskError("worker_lost", f"{task.submissions} workers have begun it and not come back")
         _give_up(services, task, error)
     else:
-        _hand_back(services, task, "the worker did not come back", {})
+        # Soon, but each time later: if it is the act that kills the workers, it does not kill them all.
+        pause = LOST.wait(task.submissions, 0.0) if task.submissions > 1 else 0.0
+        _hand_back(services, task, "the worker did not come back", {}, pause)
 
 
 def _give_up(services: Services, task: Task, error: TaskError) -> None:
@@ -104,15 +108,19 @@ def _give_up(services: Services, task: Task, error: TaskError) -> None:
             cause="deadline",
             now=services.now(),
             error=error,
+            claim=task.submissions,
         )
     if done:
         log.warning("given up", task=str(task.id), run=str(task.run_id), code=error.code)
         services.nudge.advance(task.run_id)
 
 
-def _hand_back(services: Services, task: Task, cause: str, params: dict[str, Any]) -> None:
+def _hand_back(services: Services, task: Task, cause: str, params: dict[str, Any], pause: float = 0.0) -> None:
     now = services.now()
+    wake_at = now + timedelta(seconds=pause)
     with services.db.connection() as connection:
-        done = tasks.hand_back(connection, task.id, cause=cause, wake_at=now, now=now, params=params)
-    if done:
+        done = tasks.hand_back(
+            connection, task.id, cause=cause, wake_at=wake_at, now=now, params=params, claim=task.submissions
+        )
+    if done and not pause:
         services.nudge.act()

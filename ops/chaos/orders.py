@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import urllib3
@@ -12,7 +12,6 @@ import urllib3
 PIPELINE = {
     "pipeline": "chaos",
     "inputs": {"prompt": {"type": "string", "required": True}},
-    "account": "chaos",
     "steps": {
         "grid": {"action": "imagine", "with": {"prompt": "${inputs.prompt}"}},
         "best": {"choose": "quadrant", "of": "grid", "by": 1},
@@ -29,10 +28,11 @@ class Refused(RuntimeError):
 
 
 class Orders:
-    """The client. ``over`` tells it to give up."""
+    """The client. ``over`` tells it to give up; the ``accounts`` take turns."""
 
-    def __init__(self, url: str, token: str, over: Callable[[], bool]) -> None:
+    def __init__(self, url: str, token: str, accounts: Sequence[str], over: Callable[[], bool]) -> None:
         self._url = url
+        self._accounts = accounts
         self._over = over
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._http = urllib3.PoolManager(retries=False, timeout=10.0)
@@ -40,11 +40,12 @@ class Orders:
 
     def define(self) -> None:
         """Store the pipeline. Raises Refused, TimeoutError."""
-        self._insist("PUT", "/v1/pipelines/chaos", PIPELINE, {})
+        self._insist("PUT", "/v1/pipelines/chaos", PIPELINE | {"account": self._accounts[0]}, {})
 
     def open(self, number: int) -> str:
         """Open the run of this number; its id. Raises Refused, TimeoutError."""
-        order = {"pipeline": "chaos", "inputs": {"prompt": f"picture {number}"}}
+        account = self._accounts[number % len(self._accounts)]
+        order = {"pipeline": "chaos", "inputs": {"prompt": f"picture {number}"}, "account": account}
         return str(self._insist("POST", "/v1/runs", order, {"Idempotency-Key": f"chaos-{number}"})["id"])
 
     def _insist(self, method: str, path: str, body: Any, more: dict[str, str]) -> dict[str, Any]:

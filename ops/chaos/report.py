@@ -19,6 +19,7 @@ class Report:
     """Times in seconds. repeated: requests of the client that had to be sent again. provider: the emulator's counts."""
 
     seed: int
+    broker: str
     wanted: int
     opened: int
     kill_every: float
@@ -38,6 +39,7 @@ class Report:
         """The report as JSON."""
         return {
             "seed": self.seed,
+            "broker": self.broker,
             "good": self.good,
             "runs": {"wanted": self.wanted, "opened": self.opened},
             "seconds": {"kill_every": self.kill_every, "faults": self.struck_for, "all": self.lasted},
@@ -57,7 +59,7 @@ class Report:
         """The report to be read."""
         fewer = f" of {self.wanted} (the time was over)" if self.opened < self.wanted else ""
         lines = [
-            f"seed {self.seed}: {self.opened} runs{fewer} in {self.lasted:.0f} s",
+            f"seed {self.seed}, broker {self.broker}: {self.opened} runs{fewer} in {self.lasted:.0f} s",
             f"faults: {len(self.struck)} in {self.struck_for:.0f} s: {self._strokes()}",
             f"provider: {self._provider()}",
             f"client: {self.repeated} requests repeated",
@@ -69,8 +71,8 @@ class Report:
         return "\n".join(lines)
 
     def _strokes(self) -> str:
-        done = Counter(f"{one.fault.kind} {one.fault.victim}" for one in self.struck if one.pid)
-        missed = sum(not one.pid for one in self.struck)
+        done = Counter(f"{one.fault.kind} {one.fault.victim}" for one in self.struck if one.done)
+        missed = sum(not one.done for one in self.struck)
         said = ", ".join(f"{what} {count}" for what, count in sorted(done.items()))
         return f"{said}; {missed} met a process that was down" if missed else said
 

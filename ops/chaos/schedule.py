@@ -9,14 +9,18 @@ from typing import Literal
 
 VICTIMS = ("postgres", "broker", "web", "worker", "beat")
 STOPPED = 0.3  # share of the faults that stop a process for a while instead of killing it
+EMPTIED, WIPED = 0.2, 0.2  # shares of the broker's other faults: emptied while it runs; killed, and its folder removed
+
+Kind = Literal["kill", "stop", "empty", "wipe"]
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """``at``: seconds after the beginning. A stop (SIGSTOP) lasts ``seconds``, a kill (SIGKILL) none."""
+    """``at``: seconds after the beginning. A stop (SIGSTOP) lasts ``seconds``; kill is SIGKILL; empty and wipe take
+    the broker's whole content away, from under its clients or together with its life."""
 
     at: float
-    kind: Literal["kill", "stop"]
+    kind: Kind
     victim: str
     seconds: float = 0.0
 
@@ -28,8 +32,17 @@ def faults(seed: int, every: float, victims: Sequence[str] = VICTIMS) -> Iterato
     for victim in _rounds(dice, victims):
         at += every * dice.uniform(0.5, 1.5)
         # All dice are cast for each fault, so that no fault depends on the kind of the one before it.
-        stops, seconds = dice.random() < STOPPED, dice.uniform(0.5, 4.0)
-        yield Fault(round(at, 2), "stop", victim, round(seconds, 2)) if stops else Fault(round(at, 2), "kill", victim)
+        stops, seconds, way = dice.random() < STOPPED, dice.uniform(0.5, 4.0), dice.random()
+        if stops:
+            yield Fault(round(at, 2), "stop", victim, round(seconds, 2))
+        else:
+            yield Fault(round(at, 2), _way(victim, way), victim)
+
+
+def _way(victim: str, share: float) -> Kind:
+    if victim != "broker" or share >= EMPTIED + WIPED:
+        return "kill"
+    return "empty" if share < EMPTIED else "wipe"
 
 
 def _rounds(dice: random.Random, victims: Sequence[str]) -> Iterator[str]:

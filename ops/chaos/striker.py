@@ -10,28 +10,37 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import amqp
 import psutil
 
+from ops.chaos.brokers import Broker
 from ops.chaos.schedule import Fault
 from ops.supervisor import running
 
 
 @dataclass(frozen=True, slots=True)
 class Struck:
-    """A fault that was due. ``pid`` is None when the victim was down already, so that nothing happened."""
+    """A fault that was due. ``pid`` is None when the victim was down already, so that nothing happened. ``failed`` is
+    why a broker could not be emptied: it was on its way down, or up."""
 
     fault: Fault
     pid: int | None
+    failed: str | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.pid is not None and self.failed is None
 
     def facts(self) -> dict[str, Any]:
-        return asdict(self.fault) | {"pid": self.pid}
+        return asdict(self.fault) | {"pid": self.pid, "failed": self.failed}
 
 
 class Striker:
     """A thread that strikes until ``stop``; whatever it has stopped goes on by then."""
 
-    def __init__(self, home: Path, schedule: Iterator[Fault]) -> None:
+    def __init__(self, home: Path, broker: Broker, schedule: Iterator[Fault]) -> None:
         self._home = home
+        self._broker = broker
         self._schedule = schedule
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._work, name="striker", daemon=True)
@@ -51,11 +60,28 @@ class Striker:
             if self._over.wait(begun + fault.at - time.monotonic()):
                 return
             process = self._process(fault.victim)
-            self.struck.append(Struck(fault, process.pid if process else None))
-            if process and fault.kind == "kill":
-                _send(process, signal.SIGKILL)
-            elif process:
+            failed = self._strike(fault, process) if process else None
+            self.struck.append(Struck(fault, process.pid if process else None, failed))
+
+    def _strike(self, fault: Fault, process: psutil.Process) -> str | None:
+        """Carry the fault out; why it could not be, if so."""
+        match fault.kind:
+            case "stop":
                 self._halt(process, fault.seconds)
+            case "empty":
+                try:
+                    self._broker.empty()
+                except (OSError, amqp.AMQPError) as error:
+                    return f"{type(error).__name__}: {error}"
+            case "kill" | "wipe":
+                # A broker's program may be a script that has started another one.
+                victims = _family(process) if fault.victim == "broker" else [process]
+                for one in victims:
+                    _send(one, signal.SIGKILL)
+                if fault.kind == "wipe":
+                    psutil.wait_procs(victims, timeout=5.0)
+                    self._broker.wipe()
+        return None
 
     def _halt(self, process: psutil.Process, seconds: float) -> None:
         """Stop the process and its children for a while: a machine that stalls, stalls whole."""

@@ -16,10 +16,10 @@ from ops.chaos.orders import JOBS, Orders
 from ops.chaos.report import Report
 from ops.chaos.schedule import faults
 from ops.chaos.striker import Striker
-from ops.chaos.system import Servers, build
+from ops.chaos.system import ACCOUNTS, Servers, build
 from ops.supervisor import Supervisor
 
-AT_ONCE = 32  # runs that are under way at the same time
+AT_ONCE = 160  # runs that are under way at the same time
 PEACE = 360.0  # seconds without faults in which every run has to end; a killed worker's local act is retaken after 300
 LOOK = 0.25
 
@@ -43,9 +43,10 @@ class Trial:
 
     def carry_out(self) -> Report:
         """Start everything, do it, stop everything. Raises Failed, ConfigError, SupervisorError."""
-        self._stack, table = build(self.home, self.seed, self.servers)
+        system = build(self.home, self.seed, self.servers)
+        self._stack, self._broker = system.stack, system.broker
         self._report: Report | None = None
-        supervisor = Supervisor(self.home, table, address=self._stack.url, quiet=True)
+        supervisor = Supervisor(self.home, system.services, address=self._stack.url, quiet=True)
         status = supervisor.run(then=self._try)
         if self._report is None:
             log = self.home / "log" / "up.log"
@@ -57,7 +58,7 @@ class Trial:
         self._end = begun + self.minutes * 60
         self._dsn = self.servers.database_url or self._stack.found["DATABASE_URL"]
         emulator = Emulator(f"http://127.0.0.1:{self._stack.emulator_port}")
-        orders = Orders(self._stack.url, self._stack.own_token or "", self._over)
+        orders = Orders(self._stack.url, self._stack.own_token or "", ACCOUNTS, self._over)
         orders.define()
         with self._evil() as striker, closing(emulator):
             emulator.follow()
@@ -70,6 +71,7 @@ class Trial:
             checks = self._checked(opened, emulator)
             self._report = Report(
                 seed=self.seed,
+                broker="given" if self.servers.broker_url else self.servers.broker,
                 wanted=self.runs,
                 opened=len(opened),
                 kill_every=self.kill_every,
@@ -84,7 +86,7 @@ class Trial:
 
     @contextmanager
     def _evil(self) -> Iterator[Striker]:
-        striker = Striker(self.home, faults(self.seed, self.kill_every, self.servers.victims))
+        striker = Striker(self.home, self._broker, faults(self.seed, self.kill_every, self.servers.victims))
         striker.start()
         try:
             yield striker

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import rich_click as click
 
+from ops.chaos.brokers import KINDS
 from ops.chaos.system import Servers
 from ops.chaos.trial import Failed, Trial
 from ops.cli.listing import json_option
@@ -34,6 +35,13 @@ from orchestrator.errors import ConfigError
 )
 @click.option("--database-url", help="An empty database to use; default: a Postgres of its own, killed too.")
 @click.option("--broker-url", help="A broker that nobody else uses; default: one of its own, killed too.")
+@click.option(
+    "--broker",
+    type=click.Choice(list(KINDS)),
+    default="embedded",
+    show_default=True,
+    help="Which broker to start; redis and rabbitmq have to be installed.",
+)
 @click.option("--keep", type=click.Path(path_type=Path, file_okay=False), help="New folder for data and logs, kept.")
 @json_option
 def chaos(
@@ -43,6 +51,7 @@ def chaos(
     kill_every: float,
     database_url: str | None,
     broker_url: str | None,
+    broker: str,
     keep: Path | None,
     as_json: bool,
 ) -> None:
@@ -53,7 +62,7 @@ def chaos(
         home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=keep is None)
-            trial = Trial(home, runs, seed, minutes, kill_every, Servers(database_url, broker_url), _say)
+            trial = Trial(home, runs, seed, minutes, kill_every, Servers(database_url, broker_url, broker), _say)
             report = trial.carry_out()
         except (Failed, SupervisorError, ConfigError, EmbeddedError, OSError) as error:
             raise click.ClickException(str(error)) from error

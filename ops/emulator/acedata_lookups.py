@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from flask import Blueprint, Response, g
@@ -46,8 +47,7 @@ def _several(engine: Engine, body: dict[str, Any]) -> list[Job]:
     if names or traces:
         return _by_tasks(engine, names) + _by_traces(engine, traces)
     offset, limit = _count(body, "offset", 0), _count(body, "limit", _PAGE)
-    mine = [job for job in engine.book.newest_first() if _own(job)]
-    return mine[offset : offset + limit]
+    return list(islice((job for job in engine.book.newest_first() if _own(job)), offset, offset + limit))
 
 
 def _by_tasks(engine: Engine, names: list[Any]) -> list[Job]:

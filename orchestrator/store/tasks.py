@@ -151,6 +151,11 @@ def claim_act(connection: Connection, *, lease: float, now: datetime) -> Task | 
     return as_task(found) if found else None
 
 
+def renew_act(connection: Connection, task_id: UUID, *, claim: int, lease: float, now: datetime) -> bool:
+    """False when this claim of the act is over: it has ended, was taken over, or its time is up."""
+    return bool(execute(connection, _SQL["renew_act"], task_id=task_id, claim=claim, lease=lease, now=now))
+
+
 def finish_task(
     connection: Connection,
     task_id: UUID,
@@ -161,8 +166,9 @@ def finish_task(
     now: datetime,
     result: dict[str, Any] | None = None,
     error: TaskError | None = None,
+    claim: int | None = None,
 ) -> bool:
-    """True if this call ended the task."""
+    """True if this call ended the task. claim: by whose claim of it (``Task.submissions``); None: whoever has it."""
     return bool(
         value(
             connection,
@@ -174,17 +180,26 @@ def finish_task(
             now=now,
             result=json(result),
             error=json(error.as_json() if error else None),
+            claim=claim,
         )
     )
 
 
-def ask_person(connection: Connection, task_id: UUID, *, now: datetime) -> bool:
-    return bool(value(connection, _SQL["ask_person"], task_id=task_id, now=now))
+def ask_person(connection: Connection, task_id: UUID, *, now: datetime, claim: int | None = None) -> bool:
+    return bool(value(connection, _SQL["ask_person"], task_id=task_id, now=now, claim=claim))
 
 
 def hand_back(
-    connection: Connection, task_id: UUID, *, cause: str, wake_at: datetime, now: datetime, params: dict[str, Any]
+    connection: Connection,
+    task_id: UUID,
+    *,
+    cause: str,
+    wake_at: datetime,
+    now: datetime,
+    params: dict[str, Any],
+    claim: int | None = None,
 ) -> bool:
+    """claim: by whose claim of it (``Task.submissions``); None: whoever has it."""
     return bool(
         value(
             connection,
@@ -194,6 +209,7 @@ def hand_back(
             wake_at=wake_at,
             now=now,
             params=json(params),
+            claim=claim,
         )
     )
 

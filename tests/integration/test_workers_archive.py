@@ -14,6 +14,7 @@ from stage import GRID, Stage
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.store import tasks
+from workers.act import held as lease_of
 from workers.keep import keep
 
 MakeStage = Callable[..., Stage]
@@ -140,6 +141,7 @@ def test_an_image_that_kills_its_workers_does_not_kill_them_for_ever(stage: Stag
             break
         stage.forward(302)
         stage.sweep()
+        stage.forward(302)  # longer than the pause between two of them
         if stage.state(run_id, "keep") is TaskState.READY:
             claimed(stage)
     stage.pass_time(10)
@@ -173,4 +175,40 @@ def test_an_unknown_kind_of_trouble_is_not_passed_over_in_silence(stage: Stage) 
         stage.work()
     stage.services.__dict__["downloader"] = good
     stage.pass_time(310, every=10)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+
+
+def test_a_worker_that_is_alive_keeps_its_act_but_not_beyond_the_act_s_time(stage: Stage) -> None:
+    run_id, _ = held(stage, GRID | {"keep": {"archive": "grid", "timeout": 1000}})
+    task = claimed(stage)
+    with lease_of(stage.services, task, lease=0.03):
+        for _ in range(3):
+            stage.forward(300)
+            stage.until(lambda: stage.task(run_id, "keep").wake_at > stage.clock(), "a renewal")
+            stage.sweep()
+            assert stage.state(run_id, "keep") is TaskState.WORKING
+        stage.forward(300)  # it hangs, say
+        stage.sweep()
+    assert stage.code(run_id, "keep") == "worker_lost"
+
+
+def test_only_the_newest_claim_ends_an_act_or_renews_it(stage: Stage) -> None:
+    stage.nudges.lost = {"act"}
+    run_id, _ = held(stage)
+    former = claimed(stage)
+    stage.forward(301)
+    stage.sweep()
+    newest = claimed(stage)
+
+    now = stage.clock()
+    with stage.services.db.connection() as connection:
+        assert not tasks.renew_act(connection, former.id, claim=former.submissions, lease=60, now=now)
+        assert not tasks.ask_person(connection, former.id, now=now, claim=former.submissions)
+        assert not tasks.hand_back(
+            connection, former.id, cause="late", wake_at=now, now=now, params={}, claim=former.submissions
+        )
+    assert keep(stage.services, former) is False
+    assert stage.rows("SELECT FROM objects") == []
+    assert keep(stage.services, newest) is True
+    stage.pass_time(4)
     assert stage.end(run_id).state is RunState.SUCCEEDED

@@ -104,10 +104,16 @@ WITH next AS (
 )
 SELECT * FROM moved;
 
+-- name: renew_act
+-- The worker of this claim is alive: nobody takes its local act over before the lease is over, or the act's own time.
+UPDATE tasks SET wake_at = least(%(now)s + make_interval(secs => %(lease)s), deadline_at)
+WHERE id = %(task_id)s AND state = 'working' AND submissions = %(claim)s AND (deadline_at > %(now)s) IS NOT FALSE;
+
 -- name: finish_task
 -- To a terminal state from one of the given states; gives the slot back. True if it was this call that did it.
 WITH locked AS (
     SELECT t FROM tasks t WHERE t.id = %(task_id)s AND t.state = ANY(%(from_states)s::task_state[])
+      AND t.submissions = coalesce(%(claim)s, t.submissions)
     FOR NO KEY UPDATE
 ), ended AS MATERIALIZED (
     SELECT end_task(t, %(state)s::task_state, %(result)s, %(error)s, %(cause)s, %(now)s) FROM locked
@@ -126,7 +132,9 @@ WITH run AS (
         finished_at = CASE WHEN over THEN %(now)s::timestamptz END,
         deadline_at = %(now)s + make_interval(secs => timeout),
         wake_at = CASE WHEN NOT over THEN %(now)s + make_interval(secs => timeout) END
-    FROM run WHERE tasks.id = %(task_id)s AND state = 'working' RETURNING id, state
+    FROM run
+    WHERE tasks.id = %(task_id)s AND state = 'working' AND submissions = coalesce(%(claim)s, submissions)
+    RETURNING id, state
 ), noted AS (
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
     SELECT id, 'working', state, 'ask', %(now)s FROM moved
@@ -137,7 +145,9 @@ SELECT count(*) FROM moved WHERE state = 'waiting';
 -- working | waiting -> ready: a local act that has to be done (again), with parameters laid over the old ones.
 WITH locked AS (
     SELECT id, state FROM tasks
-    WHERE id = %(task_id)s AND kind <> 'provider' AND state IN ('working', 'waiting') FOR NO KEY UPDATE
+    WHERE id = %(task_id)s AND kind <> 'provider' AND state IN ('working', 'waiting')
+      AND submissions = coalesce(%(claim)s, submissions)
+    FOR NO KEY UPDATE
 ), moved AS (
     UPDATE tasks
     SET state = 'ready', waiting_for = 'a worker', wake_at = %(wake_at)s, params = params || %(params)s,
