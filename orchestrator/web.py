@@ -18,6 +18,15 @@ from orchestrator.services import Services
 
 log = structlog.get_logger(__name__)
 CONNECTIONS = 8  # as many as the server has threads (see the Procfile)
+# Of every answer: it is data, for its own site alone, and nobody keeps it or shows it in a frame.
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 PATIENCE = 5.0  # seconds between tries to reach a database that was away at the start
 
 
@@ -34,6 +43,7 @@ def create() -> Flask:
 def create_app(services: Services) -> Flask:
     """The application on these services; the caller closes them."""
     app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False  # its redirect would lead to whatever host the request has named
     app.json.sort_keys = False  # type: ignore[attr-defined]  # of Flask's default provider
     app.before_request(_begin)
     app.after_request(_end)
@@ -49,9 +59,8 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     rule = request.url_rule.rule if request.url_rule else "none"
     REQUESTS.labels(request.method, rule, response.status_code).observe(time.perf_counter() - g.began)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    if rule.startswith("/v1/"):
-        response.headers["Cache-Control"] = "no-store"
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)  # the documentation's pages say more
     return response
 
 

@@ -23,6 +23,7 @@ from orchestrator.logs import masked
 from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
 from orchestrator.store import accounts, tasks
+from workers.addresses import check_addresses
 from workers.health import may_go_elsewhere, move_on, note_refusal
 from workers.mask import check_mask
 
@@ -98,6 +99,7 @@ def _submit(services: Services, account: Account, task: Task) -> None:
     try:
         dialect.check(account, order)
         check_mask(order)
+        check_addresses(order, services.config.allow_hosts)
     except InvalidInput as error:
         outcome = Refused(TaskError("invalid_order", error.message))
     else:

@@ -71,6 +71,8 @@ def create_app(database: Database, accounts: Collection[str] | None = None) -> F
         )
         response.headers["X-Content-Type-Options"] = "nosniff"
         response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Frame-Options"] = "DENY"
+        response.headers["Cache-Control"] = "no-store"
         return response
 
     return app

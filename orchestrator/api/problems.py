@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
@@ -34,6 +35,7 @@ STATUS: Mapping[type[OrchestratorError], int] = {
     OrchestratorError: 500,
 }
 RETRY_AFTER = 2  # seconds
+LONGEST_DETAIL, LONGEST_NAME, MOST_FIELDS = 2000, 200, 50
 
 
 def install(app: Flask) -> None:
@@ -52,10 +54,11 @@ def problem(
     fields: Mapping[str, list[str]] | None = None,
     **extensions: Any,
 ) -> Response:
-    """A problem document; ``fields`` become its ``errors``."""
-    document = {"type": f"/problems/{code}", "title": title, "status": status, "detail": detail}
+    """A problem document; ``fields`` become its ``errors``. What is wrong in a thousand places is told of the first."""
+    shown = detail if len(detail) <= LONGEST_DETAIL else f"{detail[:LONGEST_DETAIL]}..."
+    document = {"type": f"/problems/{code}", "title": title, "status": status, "detail": shown}
     if fields:
-        document["errors"] = dict(fields)
+        document["errors"] = {name[:LONGEST_NAME]: said for name, said in islice(fields.items(), MOST_FIELDS)}
     return Response(json.dumps(document | extensions), status, content_type=MEDIA_TYPE)
 
 

@@ -30,6 +30,7 @@ NEVER_PUBLIC: tuple[Network, ...] = (
     IPv6Network("2002::/16"),  # 6to4
     IPv6Network("3fff::/20"),  # documentation
 )
+INNER_NAMES = (".localhost", ".local", ".internal", ".lan", ".home.arpa", ".localdomain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,20 @@ class AddressPolicy:
         """May ``address``, to which ``host`` resolved just now, be connected to?"""
         plain = unmapped(address)
         return is_public(plain) or canonical(host) in self.names or any(plain in network for network in self.networks)
+
+    def may_be_named(self, host: str) -> bool:
+        """May ``host`` be named to somebody who will fetch from it himself? Names are not resolved: it is his network.
+
+        Not: private addresses, disguised ones, and names that mean something inside a network only.
+        """
+        bare = canonical(host)
+        if bare in self.names:
+            return True
+        address = _address(bare)
+        if address is not None and is_plain_host(host):
+            return self.permits(host, address)
+        inner = "." not in bare or bare.endswith(INNER_NAMES)
+        return is_plain_host(host) and not inner
 
 
 def is_public(address: Address) -> bool:
