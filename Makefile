@@ -1,10 +1,10 @@
-# make demo | test | up | bench | chaos | ci | test-deps | format
+# make demo | test | up | bench | chaos | fuzz | ci | test-deps | format
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo up test test-deps lint bench chaos ci format clean
+.PHONY: demo up test test-deps lint bench chaos fuzz ci format clean
 .DEFAULT_GOAL := demo
 
 .venv/.runs: setup.cfg pyproject.toml constraints.txt
@@ -39,6 +39,9 @@ bench: .venv/.tests  ## speed and memory, measured here
 
 chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are killed; hours (ARGS="--seed 7" ...)
 	@$(BIN)/orchestrator chaos --runs 10000 --minutes 600 $(ARGS)
+
+fuzz: .venv/.tests  ## a million malformed callback bodies, hostile requests; an hour or two (ARGS="--bodies 20000 --seed 7" ...)
+	@$(BIN)/python -m ops.fuzz --bodies 1000000 $(ARGS)
 
 ci: test  ## what CI runs
 

@@ -36,10 +36,11 @@ def callbacks() -> None:
 def list_callbacks(client: Client, **options: Any) -> None:
     """List deliveries, newest first."""
     columns = ("ID", "VERDICT", "ACCOUNT", "EXTERNAL ID", "AGE", "REASON")
-    show_list(client, ("v1", "callbacks"), columns, _row, flexible=("EXTERNAL ID", "REASON"), **options)
+    show_list(client, ("v1", "callbacks"), columns, line, flexible=("EXTERNAL ID", "REASON"), **options)
 
 
-def _row(callback: Item) -> tuple[display.Cell, ...]:
+def line(callback: Item) -> tuple[display.Cell, ...]:
+    """A delivery in a list."""
     return (
         callback["id"],
         display.state(callback["verdict"]),
@@ -150,23 +151,26 @@ def _show(callback: Item, as_json: bool) -> None:
     if as_json:
         display.show_json(callback)
         return
+    display.show_facts(facts(callback))
+
+
+def facts(callback: Item) -> dict[str, display.Cell | None]:
+    """A delivery on its own, what is known of it by name."""
     received = callback.get("received_at")
-    display.show_facts(
-        {
-            "callback": callback["id"],
-            "verdict": display.state(callback["verdict"]),
-            "reason": callback.get("reason"),
-            "account": callback["account"],
-            "external id": callback.get("external_id"),
-            "task": callback.get("task_id"),
-            "came by": callback.get("source"),
-            "received": f"{received}  ({display.ago(received)})" if received else None,
-            "dismissed": display.ago(callback.get("dismissed_at")) or None,
-            "copies": str(callback["copies"]) if callback.get("copies") else None,
-            "type": callback.get("content_type"),
-            "body": _body(callback),
-        }
-    )
+    return {
+        "callback": callback["id"],
+        "verdict": display.state(callback["verdict"]),
+        "reason": callback.get("reason"),
+        "account": callback["account"],
+        "external id": callback.get("external_id"),
+        "task": callback.get("task_id"),
+        "came by": callback.get("source"),
+        "received": f"{received}  ({display.ago(received)})" if received else None,
+        "dismissed": display.ago(callback.get("dismissed_at")) or None,
+        "copies": str(callback["copies"]) if callback.get("copies") else None,
+        "type": callback.get("content_type"),
+        "body": _body(callback),
+    }
 
 
 def _body(callback: Item) -> str | None:
@@ -176,5 +180,5 @@ def _body(callback: Item) -> str | None:
         return f"({encoding}) {body}" if body else None
     try:
         return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):  # no JSON, or nested without end: shown as it came
         return str(body)

@@ -36,7 +36,8 @@ COLOURS = {
 }
 _PLAIN_WIDTH = 1_000  # columns of a pipe: nothing is cut there
 _LONGEST_VALUE = 500  # characters; a prompt is shorter
-_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # but not tabs and new lines
+# Not tabs and new lines; but halves of surrogate pairs, which no terminal can be sent.
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 Cell = str | Text
 
 
@@ -48,7 +49,11 @@ def console(*, err: bool = False) -> Console:
 
 def visible(text: str) -> str:
     """The text with control characters spelt out: a prompt or a provider's words must not steer the terminal."""
-    return _CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    return _CONTROLS.sub(lambda found: _spelt(ord(found[0])), text)
+
+
+def _spelt(code: int) -> str:
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def _cell(value: Cell) -> Text:

@@ -71,6 +71,11 @@ def history(client: Client, task_id: str, as_json: bool) -> None:
     if as_json:
         display.show_json(found)
         return
+    show_history(found)
+
+
+def show_history(found: Item) -> None:
+    """A task's transitions and deliveries on stdout."""
     display.show_table(
         ("AT", "FROM", "TO", "CAUSE"), [_arrow(one) for one in found["transitions"]], flexible=("CAUSE",)
     )
@@ -134,26 +139,29 @@ def _show(task: Item, as_json: bool) -> None:
     if as_json:
         display.show_json(task)
         return
+    display.show_facts(facts(task))
+
+
+def facts(task: Item) -> dict[str, display.Cell | None]:
+    """A task on its own, what is known of it by name."""
     result = task.get("result")
-    display.show_facts(
-        {
-            "task": task["id"],
-            "run": task["run_id"],
-            "step": f"{display.step_name(task)}  {task['action']}",
-            "attempt": str(task["attempt"]),
-            "state": display.state(task["state"]),
-            "waits for": task.get("waiting_for"),
-            "looked at": display.ago(task.get("wake_at")) or None,
-            "progress": f"{task['progress']} %" if task.get("progress") is not None else None,
-            "account": display.account_of(task) or None,
-            "provider": task.get("provider"),
-            "external id": task.get("external_id"),
-            "submitted": _when(task.get("submitted_at")),
-            "finished": _when(task.get("finished_at")),
-            "error": display.said(task.get("error")),
-            "result": json.dumps(result, indent=2, ensure_ascii=False) if result else None,
-        }
-    )
+    return {
+        "task": task["id"],
+        "run": task["run_id"],
+        "step": f"{display.step_name(task)}  {task['action']}",
+        "attempt": str(task["attempt"]),
+        "state": display.state(task["state"]),
+        "waits for": task.get("waiting_for"),
+        "looked at": display.ago(task.get("wake_at")) or None,
+        "progress": f"{task['progress']} %" if task.get("progress") is not None else None,
+        "account": display.account_of(task) or None,
+        "provider": task.get("provider"),
+        "external id": task.get("external_id"),
+        "submitted": _when(task.get("submitted_at")),
+        "finished": _when(task.get("finished_at")),
+        "error": display.said(task.get("error")),
+        "result": json.dumps(result, indent=2, ensure_ascii=False) if result else None,
+    }
 
 
 def _when(text: str | None) -> str | None:

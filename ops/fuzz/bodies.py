@@ -12,7 +12,7 @@ from ops.fuzz.noise import spoilt
 from ops.fuzz.seeds import DIALECTS, JOB, Seeds, seeds
 from ops.fuzz.trees import changed, text_of
 
-JOBS = 400  # names of jobs that somebody may wait for: job-0 ... job-399
+JOBS = 500  # names of jobs that somebody may wait for: job-0 ... job-499
 _SOUP = '[]{}":,0123456789.eE+-\\utrfalsniskd_ \n\t'
 _GAPS = ("\n", "\n", "\r\n", "", " ", "\n\n\n", "\r", ",", "\x0b", "\u2028", "\x00\n")
 _HUGE = 2_000_000  # bytes or digits; below the limit of a body
