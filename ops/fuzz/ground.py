@@ -91,7 +91,7 @@ def services(home: Path, database_url: str, nudged: Nudged) -> Services:
             database_url=database_url,
             secrets=(SECRET,),
             archive_url=f"file://{home}/archive",
-            api_tokens=(ApiToken(name="fuzz", role="admin", token=TOKEN),),
+            api_tokens=(ApiToken.of("fuzz", "admin", TOKEN),),
             accounts=accounts,
         ),
         nudge=nudged,
