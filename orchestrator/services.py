@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import structlog
 
@@ -43,6 +44,7 @@ class Services:
         if not config.secrets:
             raise ConfigError("ORCHESTRATOR_SECRET: needed to sign callback URLs; at least 16 characters")
         self.config = config
+        self.id = uuid4()  # of this process
         self.now = clock
         self.db = Database(config.database_url, size=pool)
         self.bodies = Bodies()

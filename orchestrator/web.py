@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 
@@ -14,6 +15,7 @@ from flask import Flask, Response, g, request
 from orchestrator import api, catalog, config, logs, receiver
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REQUESTS
+from orchestrator.presence import Presence
 from orchestrator.services import Services
 
 log = structlog.get_logger(__name__)
@@ -37,6 +39,9 @@ def create() -> Flask:
     _introduce(services)
     receiver.Drainer(services).start()
     services.bodies.watch()
+    presence = Presence(services.config, "web", id=services.id)
+    presence.start()
+    atexit.register(presence.stop)
     return create_app(services)
 
 

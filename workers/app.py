@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import atexit
+from collections.abc import Iterable
 from typing import Any
 
-from celery.signals import setup_logging, worker_shutdown
+from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
 
 from orchestrator import config, logs
 from orchestrator.broker import make_app
 from orchestrator.errors import ConfigError
+from orchestrator.presence import Presence
 from orchestrator.services import Services
 from workers import jobs
 
@@ -31,6 +34,23 @@ jobs.register(app, services)
 @setup_logging.connect
 def _logging(**_: Any) -> None:
     logs.configure()
+
+
+@worker_ready.connect
+def _tell(sender: Any, **_: Any) -> None:
+    _be_seen("worker", [queue.name for queue in sender.task_consumer.queues])
+
+
+@beat_init.connect
+def _tell_of_beat(**_: Any) -> None:
+    _be_seen("beat")
+
+
+def _be_seen(kind: str, queues: Iterable[str] = ()) -> None:
+    """In the process itself, not in those that it forks."""
+    presence = Presence(settings, kind, queues=queues)
+    presence.start()
+    atexit.register(presence.stop)
 
 
 @worker_shutdown.connect

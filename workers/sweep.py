@@ -15,7 +15,7 @@ from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.services import Services
-from orchestrator.store import tasks
+from orchestrator.store import processes, tasks
 from workers.health import move_on
 from workers.stray import wait_or_end
 
@@ -44,6 +44,8 @@ def sweep(services: Services) -> None:
     for _ in range(acts):
         services.nudge.act()
     _wake(services, due)
+    with services.db.connection() as connection:
+        processes.note_pass(connection, "sweep")
     if runs or due:
         log.info("sweep", lost=len(runs), due=len(due), accounts=accounts, acts=acts)
 

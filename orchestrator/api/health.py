@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Any
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orchestrator.api.here import services
 from orchestrator.api.problems import problem
-from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable, SpoolUnavailable
+from orchestrator.api.readiness import readiness
+from orchestrator.core.identity import PROCESS, PROOF, QUESTION, answer
+from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REGISTRY
 from orchestrator.services import Services
 from orchestrator.store import health
@@ -38,23 +39,26 @@ _SPOOLED = {
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """The process lives."""
-    return jsonify({"status": "ok"})
+    """The process lives. Who asks with one of our secrets (``orchestrator doctor``) also learns which one it is."""
+    alive = jsonify({"status": "ok"})
+    name = str(services().id)
+    proof = answer(services().config.secrets, request.headers.get(QUESTION, ""), name)
+    if proof:
+        alive.headers[PROCESS], alive.headers[PROOF] = name, proof
+    return alive
 
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """What is needed to work is there."""
-    database, skew = _database(services())
-    parts = {**database, "broker": _broker(services()), "spool": _spool(services())}
-    facts: dict[str, Any] = {"parts": parts, "spool": _depth(services())}
+    """What is needed to work is there: a sentence for each part. 503 only when callbacks cannot be taken."""
+    found = readiness(services(), PATIENCE)
+    facts: dict[str, Any] = {"parts": found.parts, "spool": found.spool}
     # A later version's schema is no reason to be taken out of service: so an upgrade goes on while we serve.
-    if skew:
-        facts["version_skew"] = skew
-    missing = [name for name, state in parts.items() if state != "ok"]
-    if missing:
-        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(missing)}", **facts)
-    return jsonify({"status": "ready"} | facts)
+    if found.skew:
+        facts["version_skew"] = found.skew
+    if not found.takes:
+        return problem(503, "not_ready", "Not ready.", f"not ready: {', '.join(found.wanting)}", **facts)
+    return jsonify({"status": "degraded" if found.wanting else "ready", "degraded": found.wanting} | facts)
 
 
 @blueprint.get("/metrics")
@@ -92,37 +96,6 @@ class Gauges(Collector):
                 if row["what"] == what:
                     gauge.add_metric([row["label"]], row["number"])
             yield gauge
-
-
-def _database(asked: Services) -> tuple[dict[str, str], list[str]]:
-    """The parts, and the migrations that the database has from a later version than this one."""
-    try:
-        with asked.db.connection(timeout=PATIENCE) as connection:
-            missing, unknown = health.missing_migrations(connection), health.unknown_migrations(connection)
-    except DatabaseUnavailable as error:
-        return {"database": error.message, "migrations": "unknown"}, []
-    return {"database": "ok", "migrations": f"missing: {', '.join(missing)}" if missing else "ok"}, unknown
-
-
-def _broker(asked: Services) -> str:
-    try:
-        asked.nudge.ping(PATIENCE)
-    except BrokerUnavailable as error:
-        return error.message
-    return "ok"
-
-
-def _spool(asked: Services) -> str:
-    try:
-        asked.spool.check()
-    except SpoolUnavailable as error:
-        return error.message
-    return "ok"
-
-
-def _depth(asked: Services) -> dict[str, Any]:
-    depth = asked.spool.depth()
-    return asdict(depth) | {"since": depth.since.isoformat() if depth.since else None}
 
 
 def _spooled(asked: Services) -> dict[str, float]:

@@ -97,7 +97,9 @@ class World:
         if self.program.process.poll() is not None:
             pytest.fail(f"up ended: {(self.home / 'up.txt').read_text()[-3000:]}")
         try:
-            return HTTP.request("GET", f"{self.url}/readyz").status == 200 and "dashboard" in self.pids()
+            parts = HTTP.request("GET", f"{self.url}/readyz").json()["parts"]
+            wanted = ("database", "migrations", "broker", "spool")
+            return all(parts[name] == "ok" for name in wanted) and "dashboard" in self.pids()
         except urllib3.exceptions.HTTPError:
             return False
 

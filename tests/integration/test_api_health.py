@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from caller import Caller
 
-from orchestrator.broker import Broker, make_app
+from orchestrator.broker import QUEUES, Broker, make_app
+from orchestrator.core.identity import PROCESS, PROOF, QUESTION, challenge, proves
+from orchestrator.presence import Presence
+from orchestrator.store import processes
 
 
 def test_a_living_process_is_healthy_even_without_a_database(make_services: Any) -> None:
@@ -19,34 +26,150 @@ def test_a_living_process_is_healthy_even_without_a_database(make_services: Any)
     assert web.ask("GET", "/healthz", role=None).json == {"status": "ok"}
 
 
-def test_ready_names_every_part(shared_web: Caller) -> None:
-    answer = shared_web.ask("GET", "/readyz", role=None).json
-    assert answer["status"] == "ready"
-    assert answer["parts"] == {"database": "ok", "migrations": "ok", "broker": "ok", "spool": "ok"}
+def at_work(services: Any, *, kinds: tuple[str, ...] = ("web", "worker", "beat"), **about: Any) -> None:
+    """Processes that have just told that they live, and the sweep that they make."""
+    with services.db.connection() as connection:
+        for kind in kinds:
+            process = Presence(services.config, kind, queues=QUEUES if kind == "worker" else ()).process
+            process.about.update(about)
+            processes.tell(connection, process)
+        processes.note_pass(connection, "sweep")
 
 
-def test_a_broker_that_is_away_is_named(make_services: Any) -> None:
+def ready(web: Caller) -> Any:
+    answer = web.ask("GET", "/readyz", role=None)
+    assert answer.status_code == 200, answer.text
+    return answer.json
+
+
+def test_ready_names_every_part(web: Caller) -> None:
+    at_work(web.services)
+    found = ready(web)
+    assert (found["status"], found["degraded"]) == ("ready", [])
+    parts = ("database", "migrations", "broker", "spool", "worker", "queues", "beat", "sweep", "secret", "version")
+    assert found["parts"] == dict.fromkeys((*parts, "settings", "installation"), "ok")
+
+
+def test_what_is_degraded_is_named_while_callbacks_are_taken(make_services: Any) -> None:
     web = Caller(make_services(nudge=Broker(make_app("redis://127.0.0.1:9/0"))))
-    parts = web.refused(503, "GET", "/readyz", role=None)["parts"]
-    assert parts["database"] == "ok"
-    assert "broker" in parts["broker"]
+    found = ready(web)
+    assert found["status"] == "degraded"
+    assert found["degraded"] == ["broker", "worker", "beat", "sweep"]
+    assert "broker" in found["parts"]["broker"]
 
 
-def test_a_database_that_is_away_is_named(make_services: Any) -> None:
+def test_a_database_that_is_away_is_named_and_callbacks_are_taken_all_the_same(make_services: Any) -> None:
     services = make_services()
     web = Caller(services)
     services.db.close()
-    parts = web.refused(503, "GET", "/readyz", role=None)["parts"]
+    parts = ready(web)["parts"]
     assert (parts["broker"], parts["migrations"]) == ("ok", "unknown")
     assert "not reachable" in parts["database"]
+    assert web.http.post(web.hook(), data=b'{"task_id": "x", "success": true}').status_code == 202
+
+
+def test_without_database_and_spool_it_is_not_ready(make_services: Any) -> None:
+    services = make_services(spool_size=1024)
+    web = Caller(services)
+    services.db.close()
+    while (
+        web.http.post(web.hook(), data=b'{"task_id": "x", "success": true, "n": "%s"}' % (b"x" * 99)).status_code < 300
+    ):
+        pass
+    problem = web.refused(503, "GET", "/readyz", role=None)
+    assert "full" in problem["parts"]["spool"]
+    assert "database" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("about", "part", "words"),
+    [
+        ({"secrets": ["00000000"]}, "secret", "refuses its callbacks"),
+        ({"secrets": ["00000000"]}, "installation", "2 installations"),
+        ({"schema": "9999_later"}, "version", "2 versions"),
+        ({"public_url": "http://elsewhere.test"}, "settings", "public_url"),
+        ({"accounts": []}, "settings", "accounts"),
+        ({"queues": ["advance", "submit", "sweep"]}, "queues", "media"),
+    ],
+)
+def test_processes_that_do_not_fit_together_are_told(web: Caller, about: Any, part: str, words: str) -> None:
+    at_work(web.services, kinds=("web", "beat"))
+    at_work(web.services, kinds=("worker",), **about)
+    assert words in ready(web)["parts"][part]
+
+
+def test_two_beats_and_a_sweep_that_is_late_are_told(web: Caller) -> None:
+    at_work(web.services)
+    at_work(web.services, kinds=("beat",))
+    with web.services.db.connection() as connection:
+        connection.execute("UPDATE passes SET at = at - interval '1 minute'")
+    parts = ready(web)["parts"]
+    assert "2 beats" in parts["installation"]
+    assert "one is due every 2 s" in parts["sweep"]
+
+
+def test_processes_that_have_ended_or_are_silent_do_not_count(web: Caller) -> None:
+    at_work(web.services, kinds=("web", "worker"))
+    at_work(web.services, kinds=("beat",), ended=True)
+    with web.services.db.connection() as connection:
+        connection.execute("UPDATE processes SET seen_at = now() - interval '1 minute' WHERE kind = 'worker'")
+    assert {"worker", "beat"} <= set(ready(web)["degraded"])
+
+
+def test_a_process_tells_that_it_lives_and_that_it_ends(make_services: Any) -> None:
+    services = make_services()
+    presence = Presence(services.config, "worker", id=services.id, queues=("advance",))
+
+    def row() -> Any:
+        with services.db.connection() as connection:
+            return next(iter(processes.list_processes(connection)), None)
+
+    presence.start()
+    over = time.monotonic() + 30
+    while not row():
+        assert time.monotonic() < over, "it never told"
+    assert (row()["id"], row()["kind"], row()["lives"]) == (services.id, "worker", True)
+    presence.stop()
+    while row()["lives"]:
+        assert time.monotonic() < over, "it never told that it ends"
+    assert "secret" not in str(row()["about"]["secrets"])
+
+
+def test_a_killed_predecessor_on_this_machine_does_not_count(make_services: Any) -> None:
+    services = make_services()
+    at_work(services, kinds=("beat", "web"))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with services.db.connection() as connection:
+        connection.execute("UPDATE processes SET pid = %s WHERE kind = 'beat'", (ended.pid,))
+    Presence(services.config, "beat").tell(first=True)
+    with services.db.connection() as connection:
+        lives = [(row["kind"], row["pid"]) for row in processes.list_processes(connection) if row["lives"]]
+    assert sorted(lives) == [("beat", os.getpid()), ("web", os.getpid())]
+
+
+def test_who_knows_the_secret_learns_which_process_answers(web: Caller) -> None:
+    (secret,) = web.services.config.secrets
+    answer = web.ask("GET", "/healthz", role=None, headers={QUESTION: challenge(secret, "n1")})
+    assert answer.json == {"status": "ok"}
+    name, proof = answer.headers[PROCESS], answer.headers[PROOF]
+    assert name == str(web.services.id)
+    assert proves(secret, "n1", name, proof)
+    assert not proves(secret, "n2", name, proof)
+
+
+@pytest.mark.parametrize("question", ["", "n1", "n1.", "n1.00", "é.é", challenge(b"another secret of sixteen", "n1")])
+def test_nobody_else_learns_anything(shared_web: Caller, question: str) -> None:
+    answer = shared_web.ask("GET", "/healthz", role=None, headers={QUESTION: question})
+    assert (answer.status_code, answer.json) == (200, {"status": "ok"})
+    assert PROCESS not in answer.headers
 
 
 def test_a_database_without_tables_is_not_ready_and_says_why(
     make_services: Any, make_database: Callable[..., str]
 ) -> None:
     web = Caller(make_services(database_url=make_database(empty=True), accounts={}))
-    parts = web.refused(503, "GET", "/readyz", role=None)["parts"]
-    assert parts["migrations"].startswith("missing: 0001")
+    assert ready(web)["parts"]["migrations"].startswith("missing: 0001")
     assert "orchestrator migrate" in web.refused(503, "GET", "/v1/runs")["detail"]
 
 
