@@ -94,6 +94,24 @@ class Incomplete(OrchestratorError):
     code = "incomplete"
 
 
+class UrlTooLong(OrchestratorError):
+    """The address is over the length limit."""
+
+    code = "url_too_long"
+
+
+class TooManyRequests(OrchestratorError):
+    """More requests in a short time than are allowed."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str | None = None, *, retry_after: int, headers: Mapping[str, str]) -> None:
+        """retry_after: seconds. headers: what the answer says of the limit."""
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.headers = headers
+
+
 class MalformedDelivery(OrchestratorError):
     """The delivery cannot be read."""
 
@@ -107,6 +125,20 @@ class Unavailable(OrchestratorError):
     """A service we depend on is not reachable."""
 
     code = "unavailable"
+    retry_after = 2  # seconds, for who wants to try again
+
+
+class Overloaded(Unavailable):
+    """There is more to do than can be done now."""
+
+    code = "overloaded"
+
+
+class TooManyOpenRuns(Overloaded):
+    """As many runs are open as may be."""
+
+    code = "too_many_open_runs"
+    retry_after = 30
 
 
 class DatabaseUnavailable(Unavailable):

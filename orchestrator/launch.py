@@ -48,12 +48,14 @@ class Launched:
 
 
 def launch(services: Services, request: Request) -> Launched:
-    """Open a run. Raises NotFound, InvalidInput, InvalidPipeline, IdempotencyMismatch, Conflict."""
+    """Open a run. Raises NotFound, InvalidInput, InvalidPipeline, IdempotencyMismatch, Conflict,
+    TooManyOpenRuns."""
     with services.db.transaction() as connection:
         if request.idempotency_key:
             former = _former(connection, request)
             if former:
                 return Launched(former, new=False)
+        services.open_runs.one_more(connection, services.now())
         run = _run(services, connection, request)
         stored = runs.insert_run(
             connection, run, idempotency_key=request.idempotency_key, request_digest=request.digest

@@ -21,6 +21,7 @@ from orchestrator.providers import dialect
 from orchestrator.providers.base import Dialect
 from orchestrator.spool import Spool
 from orchestrator.store import Connection, Database, accounts, health, pipelines
+from orchestrator.store.runs import OpenRuns
 
 if TYPE_CHECKING:
     from orchestrator.archive import Archive
@@ -51,6 +52,7 @@ class Services:
         self.spool = Spool(config.home / "spool", config.spool_size)
         self.nudge: Nudge = nudge or _broker(config)
         self.expressions: Expressions = expressions
+        self.open_runs = OpenRuns(config.max_open_runs)
         self._pipelines: dict[tuple[str, int], Pipeline] = {}
         self._fitting: set[tuple[str, int, tuple[str, ...]]] = set()
 

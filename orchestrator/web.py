@@ -13,13 +13,13 @@ import structlog
 from flask import Flask, Response, g, request
 
 from orchestrator import api, catalog, config, logs, receiver
+from orchestrator.api import admission
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REQUESTS
 from orchestrator.presence import Presence
 from orchestrator.services import Services
 
 log = structlog.get_logger(__name__)
-CONNECTIONS = 8  # as many as the server has threads (see the Procfile)
 # Of every answer: it is data, for its own site alone, and nobody keeps it or shows it in a frame.
 HEADERS = {
     "Cache-Control": "no-store",
@@ -35,7 +35,8 @@ PATIENCE = 5.0  # seconds between tries to reach a database that was away at the
 def create() -> Flask:
     """The application of this environment. Starts although the database is away. Raises ConfigError."""
     logs.configure()
-    services = Services(config.load(), pool=CONNECTIONS)
+    settings = config.load()
+    services = Services(settings, pool=admission.connections(settings))
     _introduce(services)
     receiver.Drainer(services).start()
     services.bodies.watch()
@@ -54,6 +55,8 @@ def create_app(services: Services) -> Flask:
     app.after_request(_end)
     app.register_blueprint(receiver.blueprint(services))
     api.install(app, services)
+    admit = admission.Admission(app.wsgi_app, services.config, HEADERS)
+    app.wsgi_app = admit  # type: ignore[method-assign]  # Flask's documented way
     return app
 
 

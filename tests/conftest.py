@@ -128,6 +128,8 @@ def _config(folder: Path, database_url: str, overrides: dict[str, Any]) -> Confi
         "archive_url": f"file://{folder / 'archive'}",
         "api_tokens": tuple(ApiToken.of(role, role, f"{role}-token-0123") for role in ROLES),
         "accounts": {account.name: account for account in accounts},
+        "callback_rate": None,  # tests say more in a second than a provider does
+        "api_rate": None,
     }
     return Config(**known | overrides)
 

@@ -8,11 +8,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ops.cli.stack import granian
+from ops.cli.stack import THREADS, granian
 
 SECRET = "a secret of sixteen or more"
 PATIENCE = 30.0  # seconds
@@ -30,7 +30,8 @@ class Served:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         """status, headers, body. A body that is an iterable is sent in chunks."""
         with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
-            connection.request(method, path, body=body, headers=headers)
+            with suppress(BrokenPipeError):  # refused before all of it was sent
+                connection.request(method, path, body=body, headers=headers)
             answer = connection.getresponse()
             return answer.status, answer.headers, answer.read()
 
@@ -55,7 +56,7 @@ def serving(home: Path, *options: str) -> Iterator[Callable[..., Served]]:
         with closing(socket.socket()) as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
-        command = granian("orchestrator.web:create", "127.0.0.1", port, threads=8)
+        command = granian("orchestrator.web:create", "127.0.0.1", port, threads=THREADS)
         base = {"PATH": os.environ["PATH"], "ORCHESTRATOR_HOME": str(home), "ORCHESTRATOR_SECRET": SECRET}
         base |= {"BROKER_URL": "redis://127.0.0.1:9/0", "ACEDATA_TOKEN": "token-of-acedata"}
         base |= {name: value for name in ("PYTHONPATH",) if (value := os.environ.get(name))}

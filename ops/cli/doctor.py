@@ -13,6 +13,7 @@ from ops.cli.checks import Finding, check_all, raise_failed
 from ops.cli.listing import json_option
 from ops.cli.settings import environment, here
 from orchestrator.config import Account, Config, load
+from orchestrator.config.rates import shown
 from orchestrator.errors import ConfigError
 
 MASK = "********"
@@ -55,6 +56,13 @@ def effective(config: Config) -> dict[str, str]:
         "ORCHESTRATOR_SUBMIT_TIMEOUT": f"{config.submit_timeout:g} s",
         "ORCHESTRATOR_SETTLE": f"{config.settle:g} s",
         "ORCHESTRATOR_SWEEP_EVERY": f"{config.sweep_every:g} s",
+        "ORCHESTRATOR_CALLBACK_RATE": shown(config.callback_rate),
+        "ORCHESTRATOR_HOOK_RATE": shown(config.hook_rate),
+        "ORCHESTRATOR_API_RATE": shown(config.api_rate),
+        "ORCHESTRATOR_READS_AT_ONCE": str(config.reads_at_once),
+        "ORCHESTRATOR_WRITES_AT_ONCE": str(config.writes_at_once),
+        "ORCHESTRATOR_READ_TIMEOUT": f"{config.read_timeout:g} s",
+        "ORCHESTRATOR_MAX_OPEN_RUNS": str(config.max_open_runs),
     }
 
 

@@ -26,6 +26,7 @@ DEMO_TOKEN = "demo-token-of-the-emulator"  # noqa: S105 - the emulator takes any
 DEMO_ACCOUNTS = """accounts:
   - {{name: acedata, provider: acedata, base_url: "{url}", token: {token}, stream: true}}
 """
+THREADS = 24  # of the web process, as in the Procfile; docs/limits.md says who may hold how many
 LEFTOVERS = 8.0  # seconds
 LOOPBACK = "127.0.0.1"
 
@@ -101,7 +102,7 @@ class Stack:
         )
 
     def _web(self) -> Service:
-        argv = granian("orchestrator.web:create", self.host, self.port, threads=8)
+        argv = granian("orchestrator.web:create", self.host, self.port, threads=THREADS)
         return Service(
             "web", argv=argv, env=self.environment, ready=lambda: _answers(f"{self.url}/healthz"), url=self.url
         )

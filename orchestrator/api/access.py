@@ -5,8 +5,9 @@ from __future__ import annotations
 import hmac
 
 import structlog
-from flask import request
+from flask import Response, g, request
 
+from orchestrator.api import here
 from orchestrator.api.here import services
 from orchestrator.config import ROLES, ApiToken, Role
 from orchestrator.config.api_tokens import digest
@@ -16,8 +17,9 @@ log = structlog.get_logger(__name__)
 
 
 def require(role: Role) -> None:
-    """Let the request pass if its token has the role. Raises Unauthorized, Forbidden."""
+    """Let the request pass if its token has the role. Raises Unauthorized, TooManyRequests, Forbidden."""
     token = _token()
+    g.standing = here.meter().take(token.name)
     if ROLES.index(token.role) < ROLES.index(role):
         raise Forbidden(f"this needs the role {role}; the token {token.name!r} has the role {token.role}")
     if role != "viewer":
@@ -40,3 +42,11 @@ def _token() -> ApiToken:
     if not found:
         raise Unauthorized("the bearer token is not known")
     return found[0]
+
+
+def tell_standing(response: Response) -> Response:
+    """Say in the answer how the token stands to its rate."""
+    standing = g.get("standing")
+    if standing is not None:
+        response.headers.update(here.meter().headers(standing))
+    return response

@@ -6,7 +6,7 @@ from typing import Any
 
 from orchestrator import intervene
 from orchestrator.api import schemas
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.store import accounts
 from orchestrator.store.pool import Row
@@ -17,7 +17,7 @@ section = Section("accounts", "Providers with their credentials and limits; set 
 @section.route("GET", "/accounts", role="viewer", answer=schemas.page_of(schemas.Account()))
 def list_accounts() -> Any:
     """Every account, its slots and whether it is paused."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = accounts.list_accounts(connection)
     return {"items": [_shown(row) for row in found], "next": None}
 

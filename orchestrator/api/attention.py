@@ -8,7 +8,7 @@ from marshmallow import Schema, fields
 
 from orchestrator import attention
 from orchestrator.api.fields import Time, limit, said
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 
 section = Section("attention", "Everything that wants a person.")
@@ -42,6 +42,6 @@ def list_attention(query: dict[str, Any]) -> Any:
     At most `limit` of each kind.
     """
     here = services()
-    with here.db.connection() as connection:
+    with reading() as connection:
         items, more = attention.wanting(connection, here.config.accounts, limit=query["limit"], now=here.now())
     return {"items": items, "more": more}

@@ -12,7 +12,7 @@ from marshmallow import Schema, fields
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
 from orchestrator.api.fields import Cursor, Text, Time, limit, one_of, said
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.core.states import Verdict
 from orchestrator.store import callbacks
@@ -60,7 +60,7 @@ class Dismissed(Schema):
 def list_callbacks(query: dict[str, Any]) -> Any:
     """Deliveries without their bodies, newest first."""
     size, after = query.pop("limit"), query.pop("cursor", None)
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = callbacks.list_callbacks(connection, **query, after=after, limit=size + 1)
     return cursors.page(found, size, lambda row: Place(row["received_at"], row["id"]))
 
@@ -68,7 +68,7 @@ def list_callbacks(query: dict[str, Any]) -> Any:
 @section.route("GET", "/callbacks/<uuid:callback_id>", role="viewer", answer=schemas.CallbackWithBody(), refuses=[404])
 def get_callback(callback_id: UUID) -> Any:
     """One delivery with its body, byte for byte."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = callbacks.get_callback(connection, callback_id)
     encoding, body = _text(bytes(found["body"]))
     return found | {"kept": len(found["body"]), "encoding": encoding, "body": body}

@@ -12,7 +12,7 @@ from werkzeug.exceptions import LengthRequired
 from orchestrator import catalog, loader
 from orchestrator.api import schemas
 from orchestrator.api.fields import limit, said
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.reading import read_body
 from orchestrator.api.section import Section
 from orchestrator.errors import InvalidInput, NotFound
@@ -52,7 +52,7 @@ class PipelinesQuery(Schema):
 @section.route("GET", "/pipelines", role="viewer", query=PipelinesQuery(), answer=schemas.page_of(schemas.Pipeline()))
 def list_pipelines(query: dict[str, Any]) -> Any:
     """The newest version of every pipeline, by name."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = pipelines.list_pipelines(connection, after=query["cursor"], limit=query["limit"] + 1)
     shown = found[: query["limit"]]
     return {"items": shown, "next": shown[-1]["name"] if len(found) > len(shown) else None}
@@ -70,7 +70,7 @@ def get_pipeline(query: dict[str, Any], name: str) -> Any:
     """One version of a pipeline."""
     if not re.fullmatch(PIPELINE_NAME, name):
         raise NotFound(f"there is no pipeline {name!r}")
-    with services().db.connection() as connection:
+    with reading() as connection:
         return pipelines.get_pipeline(connection, name, query["version"])
 
 
@@ -91,7 +91,7 @@ def put_pipeline(name: str) -> Any:
         differs = f"found {found[:64]!r}; allowed: {name!r}, the name in the path"
         raise InvalidInput(f"pipeline: {differs}", fields={"pipeline": [differs]})
     pushed = catalog.push(services(), document, where=name)
-    with services().db.connection() as connection:
+    with reading() as connection:
         stored = pipelines.get_pipeline(connection, pushed.name, pushed.version)
     return stored, 201 if pushed.new else 200
 

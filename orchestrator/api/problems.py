@@ -27,6 +27,8 @@ STATUS: Mapping[type[OrchestratorError], int] = {
     errors.Forbidden: 403,
     errors.BadToken: 404,
     errors.TooLarge: 413,
+    errors.UrlTooLong: 414,
+    errors.TooManyRequests: 429,
     errors.MalformedDelivery: 400,
     errors.Incomplete: 400,
     errors.ConfigError: 409,  # the request names an account or a provider that is not configured (any more)
@@ -34,13 +36,12 @@ STATUS: Mapping[type[OrchestratorError], int] = {
     errors.Unavailable: 503,
     OrchestratorError: 500,
 }
-RETRY_AFTER = 2  # seconds
 LONGEST_DETAIL, LONGEST_NAME, MOST_FIELDS = 2000, 200, 50
 
 
 def install(app: Flask) -> None:
     """Answer every error of this application with a problem document."""
-    app.register_error_handler(OrchestratorError, _ours)
+    app.register_error_handler(OrchestratorError, refusal)
     app.register_error_handler(HTTPException, _flasks)
     app.register_error_handler(Exception, _unexpected)
 
@@ -82,14 +83,17 @@ def known() -> dict[str, tuple[int, str]]:
     return dict(sorted(found.items()))
 
 
-def _ours(error: OrchestratorError) -> Response:
+def refusal(error: OrchestratorError) -> Response:
+    """The answer to one of our errors."""
     status = status_of(type(error))
     if status == 500:
         return _unexpected(error)
     extensions = {"verdict": Verdict.REJECTED.value} if isinstance(error, errors.MalformedDelivery) else {}
     answer = problem(status, error.code, title_of(type(error)), error.message, fields=error.fields, **extensions)
-    if status == 503:
-        answer.headers["Retry-After"] = str(RETRY_AFTER)
+    if isinstance(error, errors.Unavailable | errors.TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    if isinstance(error, errors.TooManyRequests):
+        answer.headers.update(error.headers)
     if status == 401:
         answer.headers["WWW-Authenticate"] = 'Bearer realm="orchestrator"'
     return answer

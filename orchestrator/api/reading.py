@@ -16,6 +16,8 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge, UnsupportedMe
 from orchestrator.api.here import services
 from orchestrator.errors import Incomplete, InvalidInput, TooLarge
 
+DEEPEST = 64  # levels, as of a delivery
+
 
 class Parser(FlaskParser):
     """webargs, with unknown query parameters refused and JSON read strictly."""
@@ -69,11 +71,22 @@ def read_json(req: Request) -> Any:
     if req.mimetype and not req.is_json:
         raise UnsupportedMediaType(f"found {req.mimetype}; allowed: application/json")
     try:
-        return json.loads(body, parse_constant=_no_number, parse_float=_finite)
+        found = json.loads(body, parse_constant=_no_number, parse_float=_finite)
     except ValueError as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
     except RecursionError as error:
-        raise BadRequest("the body is not JSON that can be read: it is nested too deeply") from error
+        raise BadRequest(f"the body is nested deeper than {DEEPEST} levels") from error
+    if _deeper(found, DEEPEST):
+        raise BadRequest(f"the body is nested deeper than {DEEPEST} levels")
+    return found
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether there are more lists and objects in one another than so many."""
+    if not isinstance(value, dict | list):
+        return False
+    inner = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(one, levels - 1) for one in inner)
 
 
 def _no_number(word: str) -> NoReturn:

@@ -11,7 +11,7 @@ from marshmallow import Schema, fields, validate
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
 from orchestrator.api.fields import Cursor, Label, OneOrMore, Text, limit, one_of, said, whole
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.core.cost import cost
 from orchestrator.core.run import Run
@@ -53,7 +53,11 @@ class RunOrder(Schema):
 class RunQuery(Schema):
     state = one_of(RunState)
     pipeline = Text()
-    label = fields.List(Label(), metadata=said("`name:value` or `name=value`; all that are given must be there."))
+    label = fields.List(
+        Label(),
+        validate=validate.Length(max=20, error="at most {max}"),
+        metadata=said("`name:value` or `name=value`; all that are given must be there."),
+    )
     q = Text(metadata=said("Words of the inputs; a web search's syntax (quotes, or, -)."))
     brief = fields.Boolean(load_default=False, metadata=said("Leave out `tasks` and `archive`."))
     limit = limit()
@@ -80,7 +84,7 @@ def open_run(order: dict[str, Any]) -> Any:
     launched = launch(
         services(), Request(**order | {"accounts": tuple(order["accounts"])}, idempotency_key=_idempotency_key())
     )
-    with services().db.connection() as connection:
+    with reading() as connection:
         shown = _whole(connection, [runs.get_run(connection, launched.run.id)])[0]
     location = url_for("runs.get_run", run_id=launched.run.id)
     return shown, 201 if launched.new else 200, {"Location": location}
@@ -89,7 +93,7 @@ def open_run(order: dict[str, Any]) -> Any:
 @section.route("GET", "/runs", role="viewer", query=RunQuery(), answer=schemas.page_of(schemas.Run()))
 def list_runs(query: dict[str, Any]) -> Any:
     """Runs, newest first."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = runs.list_runs(
             connection,
             state=query.get("state"),
@@ -108,7 +112,7 @@ def list_runs(query: dict[str, Any]) -> Any:
 @section.route("GET", "/runs/<uuid:run_id>", role="viewer", answer=schemas.Run(), refuses=[404])
 def get_run(run_id: UUID) -> Any:
     """One run with its tasks and what it has archived."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         return _whole(connection, [runs.get_run(connection, run_id)])[0]
 
 

@@ -11,7 +11,7 @@ from marshmallow import Schema, fields
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
 from orchestrator.api.fields import LARGEST_PAGE, Cursor, Text, limit, one_of, said, whole
-from orchestrator.api.here import services
+from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.core.states import TaskState
 from orchestrator.store import callbacks, tasks
@@ -52,7 +52,7 @@ class Resolution(Schema):
 def list_tasks(query: dict[str, Any]) -> Any:
     """Tasks, newest first."""
     size, after = query.pop("limit"), query.pop("cursor", None)
-    with services().db.connection() as connection:
+    with reading() as connection:
         found = tasks.list_tasks(connection, **query, after=after, limit=size + 1)
     return cursors.page(found, size, lambda task: Place(task.created_at, task.id))
 
@@ -60,14 +60,14 @@ def list_tasks(query: dict[str, Any]) -> Any:
 @section.route("GET", "/tasks/<uuid:task_id>", role="viewer", answer=schemas.TaskWithParams(), refuses=[404])
 def get_task(task_id: UUID) -> Any:
     """One task."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         return tasks.get_task(connection, task_id)
 
 
 @section.route("GET", "/tasks/<uuid:task_id>/history", role="viewer", answer=schemas.History(), refuses=[404])
 def history(task_id: UUID) -> Any:
     """Every transition of a task, and the deliveries that were for it."""
-    with services().db.connection() as connection:
+    with reading() as connection:
         tasks.get_task(connection, task_id)
         return {
             "transitions": tasks.history(connection, task_id),
@@ -88,7 +88,7 @@ def retry_task(task_id: UUID) -> Any:
     Answers the new attempt.
     """
     run = intervene.retry_task(services(), task_id)
-    with services().db.connection() as connection:
+    with reading() as connection:
         former = tasks.get_task(connection, task_id)
         attempts = [
             task

@@ -14,6 +14,8 @@ from typing import Any
 
 from orchestrator.config.accounts import Account, accounts, url
 from orchestrator.config.api_tokens import ROLES, ApiToken, Role, api_tokens
+from orchestrator.config.rates import API_RATE, CALLBACK_RATE, HOOK_RATE, rates
+from orchestrator.core.rate import Rate
 from orchestrator.errors import ConfigError
 
 __all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Role", "load"]
@@ -43,6 +45,13 @@ class Config:
     submit_timeout: float = SUBMIT_TIMEOUT
     settle: float = SETTLE
     sweep_every: float = 2.0
+    callback_rate: Rate | None = CALLBACK_RATE
+    hook_rate: Rate | None = HOOK_RATE
+    api_rate: Rate | None = API_RATE
+    reads_at_once: int = 3
+    writes_at_once: int = 3
+    read_timeout: float = 5.0
+    max_open_runs: int = 200_000
 
     def account(self, name: str) -> Account:
         """The account of that name; raises ConfigError naming those that exist."""
@@ -71,6 +80,7 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
         allow_hosts=_words(values.get("ORCHESTRATOR_ALLOW_HOSTS", "")),
         accounts=accounts(values),
         scorers=_pairs("ORCHESTRATOR_SCORERS", values.get("ORCHESTRATOR_SCORERS", "")),
+        **rates(values),
         **_numbers(values),
     )
 
@@ -83,6 +93,10 @@ _NUMBERS: dict[str, tuple[str, type[int] | type[float], float, float]] = {
     "submit_timeout": ("ORCHESTRATOR_SUBMIT_TIMEOUT", float, 0.1, 3600),
     "settle": ("ORCHESTRATOR_SETTLE", float, 0, 86400),
     "sweep_every": ("ORCHESTRATOR_SWEEP_EVERY", float, 0.1, 60),
+    "reads_at_once": ("ORCHESTRATOR_READS_AT_ONCE", int, 1, 64),
+    "writes_at_once": ("ORCHESTRATOR_WRITES_AT_ONCE", int, 1, 64),
+    "read_timeout": ("ORCHESTRATOR_READ_TIMEOUT", float, 0.1, 15),
+    "max_open_runs": ("ORCHESTRATOR_MAX_OPEN_RUNS", int, 1, 10**9),
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
@@ -11,6 +12,7 @@ from orchestrator.core.states import Verdict
 from orchestrator.core.tokens import is_of_task
 from orchestrator.errors import Incomplete, TooLarge
 from orchestrator.intake import Spooled, take_callback
+from orchestrator.limits import Meter
 from orchestrator.services import Services
 
 
@@ -18,9 +20,11 @@ def blueprint(services: Services) -> Blueprint:
     """The receiver's one route, for these services."""
     receiver = Blueprint("receiver", __name__)
 
+    door = Door(services)
+
     @receiver.post("/callbacks/<account>/<token>", strict_slashes=False)
     def callback(account: str, token: str) -> tuple[Response, int]:
-        taken = take_callback(services, account, token, lambda: _body(services, token), request.content_type)
+        taken = take_callback(services, account, token, partial(door.read, account, token), request.content_type)
         if isinstance(taken, Spooled):
             return jsonify({"verdict": "spooled"}), 202
         answer: dict[str, Any] = {"verdict": taken.verdict.value}
@@ -29,6 +33,23 @@ def blueprint(services: Services) -> Blueprint:
         return jsonify(answer), 202 if taken.verdict is Verdict.PARKED else 200
 
     return receiver
+
+
+class Door:
+    """How often. Nobody comes here without a valid token."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._by_task = Meter("callbacks", services.config.callback_rate)
+        self._by_hook = Meter("hook", services.config.hook_rate)
+
+    def read(self, account: str, token: str) -> bytes:
+        """The body. Raises TooManyRequests, SlowSender, TooLarge, Incomplete."""
+        if is_of_task(token):
+            self._by_task.take(token)
+        else:
+            self._by_hook.take(account)
+        return _body(self._services, token)
 
 
 def _body(services: Services, token: str) -> bytes:

@@ -17,11 +17,13 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
 from orchestrator.store.circuit import Circuit
 from orchestrator.store.jsonb import dumps
+from orchestrator.store.queries import load
 
 Row = dict[str, Any]
 Connection = psycopg.Connection[Row]
 T = TypeVar("T")
 
+_SQL = load("pool")
 STATEMENT_TIMEOUT = timedelta(seconds=15)
 LOCK_TIMEOUT = timedelta(seconds=5)
 PATIENCE = 20.0  # seconds for a statement, kept by ourselves: a server that hangs keeps no time-out
@@ -108,6 +110,13 @@ class Database:
     def transaction(self) -> Iterator[Connection]:
         """A connection inside one transaction: committed at the end, rolled back by an exception."""
         with self.connection() as connection, connection.transaction():
+            yield connection
+
+    @contextlib.contextmanager
+    def reading(self, longest: float) -> Iterator[Connection]:
+        """A connection for a reader who can ask again: the server gives up a statement after ``longest`` seconds."""
+        with self.transaction() as connection:
+            value(connection, _SQL["limit_statements"], milliseconds=str(int(longest * 1000)))
             yield connection
 
     def renew(self) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from orchestrator.core.run import Run
 from orchestrator.core.states import RunState
-from orchestrator.errors import NotFound
+from orchestrator.errors import NotFound, TooManyOpenRuns
 from orchestrator.store.paging import Place
-from orchestrator.store.pool import Connection, Row, json, planned, row, rows
+from orchestrator.store.pool import Connection, Row, json, planned, row, rows, value
 from orchestrator.store.queries import load
 
 _SQL = load("runs")
+LOOK = timedelta(seconds=5)  # between two counts of what is open
 _FIELDS = tuple(Run.__dataclass_fields__)
 
 
@@ -22,6 +23,25 @@ def as_run(found: Row) -> Run:
     """A row as the rules see it."""
     fields = {name: found[name] for name in _FIELDS}
     return Run(**fields | {"state": RunState(found["state"]), "accounts": tuple(found["accounts"])})
+
+
+class OpenRuns:
+    """How many runs are open, and whether there may be more. Counted now and then: what other processes open meanwhile
+    may go over the bound."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._look_at: datetime | None = None
+
+    def one_more(self, connection: Connection, now: datetime) -> None:
+        """Raises TooManyOpenRuns."""
+        if self._look_at is None or now >= self._look_at:
+            self._count = int(value(connection, _SQL["count_open"], most=self._most))
+            self._look_at = now + LOOK
+        if self._count >= self._most:
+            raise TooManyOpenRuns(f"{self._most} runs are open, the most that may be")
+        self._count += 1
 
 
 def insert_run(

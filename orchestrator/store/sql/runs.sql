@@ -48,3 +48,7 @@ RETURNING *;
 -- name: objects_of_run
 -- What a run has archived.
 SELECT * FROM objects WHERE run_id = %(run_id)s ORDER BY archived_at, task_id;
+
+-- name: count_open
+-- How many runs are not over, counted up to a bound.
+SELECT count(*) FROM (SELECT FROM runs WHERE state IN ('running', 'paused') LIMIT %(most)s) counted;

@@ -1,0 +1,110 @@
+"""A flood of slow reads, at the real server: callbacks are taken all the same, the rest is refused, and it passes."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pytest
+from served import SECRET, Served, serving
+
+from ops.cli.stack import THREADS
+from orchestrator.api.admission import OTHERS, WAITING
+from orchestrator.config import Config
+from orchestrator.core.tokens import account_token
+
+TOKEN = "admin-token-0123"
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+PATIENCE = 60.0  # seconds
+HOOK = f"/callbacks/acedata/{account_token((SECRET.encode(),), 'acedata')}"
+
+
+def test_reads_and_writes_together_leave_threads_for_callbacks() -> None:
+    defaults = Config.__dataclass_fields__
+    taken = defaults["reads_at_once"].default + defaults["writes_at_once"].default + OTHERS + 3 * WAITING
+    assert THREADS - taken >= 4
+
+
+@pytest.fixture
+def served(tmp_path: Path, database_url: str) -> Iterator[Served]:
+    environment = {"DATABASE_URL": database_url, "ORCHESTRATOR_API_TOKENS": f"me:admin:{TOKEN}"}
+    with serving(tmp_path) as begin:
+        yield begin(ORCHESTRATOR_READ_TIMEOUT="2", **environment)
+
+
+@contextmanager
+def locked(url: str, table: str) -> Iterator[None]:
+    """Nobody reads this table meanwhile."""
+    with psycopg.connect(url) as connection:
+        connection.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE".encode())
+        yield
+
+
+@contextmanager
+def flood(served: Served, method: str, path: str, clients: int) -> Iterator[Counter[int]]:
+    """So many clients ask again and again for the length of a block; the answers by status."""
+    over, answers = threading.Event(), Counter[int]()
+
+    def client() -> None:
+        while not over.is_set():
+            answers[served.ask(method, path, b"{}" if method == "POST" else None, **BEARER)[0]] += 1
+
+    with ThreadPoolExecutor(clients) as pool:
+        asking = [pool.submit(client) for _ in range(clients)]
+        try:
+            yield answers
+        finally:
+            over.set()
+    for one in asking:
+        one.result()
+
+
+def until(seen: Callable[[], object], what: str) -> None:
+    over = time.monotonic() + PATIENCE
+    while not seen():
+        assert time.monotonic() < over, f"never seen: {what}"
+        time.sleep(0.02)  # between two looks
+
+
+def shed(served: Served) -> bool:
+    return 'orchestrator_shed_total{kind="reads",limit="places"}' in served.ask("GET", "/metrics")[2].decode()
+
+
+@pytest.mark.parametrize(("table", "path"), [("runs", "/v1/runs"), ("pipelines", "/v1/pipelines")])
+def test_slow_reads_hold_no_callback_up(served: Served, database_url: str, table: str, path: str) -> None:
+    with locked(database_url, table), flood(served, "GET", path, clients=40) as answers:
+        until(lambda: answers[503] > 40, "reads that are refused")
+
+        for number in range(50):
+            status, _, answer = served.ask("POST", HOOK, json.dumps({"task_id": f"job-{number}", "progress": 1}))
+            assert (status, json.loads(answer)["verdict"]) == (202, "parked"), "into the database, not the spool"
+
+        assert answers[200] == 0, "the reads were slow all the time"
+        assert served.ask("GET", "/healthz")[0] == 200
+    assert set(answers) <= {200, 503}
+    until(lambda: served.ask("GET", path, **BEARER)[0] == 200, "an answered read when the flood is over")
+
+
+def test_the_refused_are_told_when_to_come_back(served: Served, database_url: str) -> None:
+    refused: list[tuple[str, dict[str, object]]] = []
+
+    def read() -> None:
+        status, headers, body = served.ask("GET", "/v1/runs", **BEARER)
+        assert status == 503
+        refused.append((headers["Retry-After"], json.loads(body)))
+
+    with locked(database_url, "runs"), ThreadPoolExecutor(20) as pool:
+        for one in [pool.submit(read) for _ in range(20)]:
+            one.result()
+
+    types = Counter(problem["type"] for _, problem in refused)
+    assert set(types) == {"/problems/overloaded", "/problems/database_busy"}, "some waited in vain, some for the lock"
+    assert {after for after, _ in refused} == {"2"}
+    assert shed(served)
