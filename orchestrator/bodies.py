@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import stat
 import struct
 import threading
 import time
@@ -93,15 +94,25 @@ def _silent(peer: str, port: int, silence: float) -> Iterator[socket.socket]:
     """This process's connections from ``peer`` to our ``port`` on which nothing moves; none where that is not told."""
     if not hasattr(socket, "TCP_INFO"):  # macOS
         return
+    seen: set[int] = set()
     for name in os.listdir("/dev/fd"):
-        try:
-            found = socket.socket(fileno=os.dup(int(name)))
-        except OSError:  # no socket, or closed meanwhile
-            continue
-        if _is_silent(found, peer, port, silence):
+        found = _socket(int(name), seen)
+        if found and _is_silent(found, peer, port, silence):
             yield found
-        else:
+        elif found:
             found.close()
+
+
+def _socket(descriptor: int, seen: set[int]) -> socket.socket | None:
+    """A handle of its own to what may be a socket that was not seen yet: a copy may get the number of another one."""
+    try:
+        told = os.fstat(descriptor)
+        if not stat.S_ISSOCK(told.st_mode) or told.st_ino in seen:
+            return None
+        seen.add(told.st_ino)
+        return socket.socket(fileno=os.dup(descriptor))
+    except OSError:  # closed meanwhile
+        return None
 
 
 def _is_silent(found: socket.socket, peer: str, port: int, silence: float) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -91,3 +93,17 @@ def test_nobody_else_is_cut(connected: tuple[socket.socket, socket.socket]) -> N
         assert reading.cut(-1.0) == 0, "the server does not say whose it is"
     client.sendall(b"x")
     assert accepted.recv(1) == b"x"
+
+
+@linux
+def test_looking_for_silent_connections_leaves_nothing_open(connected: tuple[socket.socket, socket.socket]) -> None:
+    _, accepted = connected
+    reading = Bodies()
+    with (
+        Path(__file__).open() as file,  # what is no socket is looked at too
+        reading.reading("task", strict=True, peer="127.0.0.2", port=accepted.getsockname()[1]),
+    ):
+        before = len(os.listdir("/dev/fd"))
+        reading.cut(-1.0)
+        assert not file.closed
+        assert len(os.listdir("/dev/fd")) == before
