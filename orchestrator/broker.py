@@ -24,8 +24,15 @@ from orchestrator.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
 
-# Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the sweep.
-ROUTES = {"advance": "advance", "submit": "submit", "look": "submit", "act": "media", "sweep": "sweep"}
+# Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the beat's own.
+ROUTES = {
+    "advance": "advance",
+    "submit": "submit",
+    "look": "submit",
+    "act": "media",
+    "sweep": "sweep",
+    "prune": "sweep",
+}
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
 TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
 _PAUSE = 0.01  # seconds after sending, in which what is to go together may come together

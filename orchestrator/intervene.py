@@ -174,6 +174,8 @@ def replay(services: Services, callback_id: UUID) -> Taken:
 def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken:
     with services.db.connection() as connection:
         kept = callbacks.get_callback(connection, callback_id)
+        if kept["stripped"]:
+            raise Conflict("its body is no longer kept")
         scope = adopter or (kept["scope"] if kept["scope"].int else None)
         # A task that has moved on takes what came from its former account, too.
         home = str(tasks.get_task(connection, adopter).account) if adopter else kept["account"]

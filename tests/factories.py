@@ -174,6 +174,7 @@ def wipe(connection: psycopg.Connection[Any]) -> None:
     """Nothing is left but accounts with their slots, and pipelines."""
     connection.execute("DELETE FROM callbacks")
     connection.execute("DELETE FROM runs")
+    connection.execute("DELETE FROM objects")
     connection.execute("DELETE FROM slots s USING accounts a WHERE a.name = s.account AND s.number > a.slots")
 
 

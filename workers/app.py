@@ -13,7 +13,7 @@ from orchestrator.broker import make_app
 from orchestrator.errors import ConfigError
 from orchestrator.presence import Presence
 from orchestrator.services import Services
-from workers import jobs
+from workers import jobs, prune
 
 settings = config.load()
 for _variable, _value in (
@@ -26,7 +26,8 @@ for _variable, _value in (
 app = make_app(str(settings.broker_url))
 # A sweep that nobody had time for is not made up for: the next one does its work.
 _sweep = {"task": "sweep", "schedule": settings.sweep_every, "options": {"expires": settings.sweep_every * 5}}
-app.conf.beat_schedule = {"sweep": _sweep}
+_prune = {"task": "prune", "schedule": prune.EVERY, "options": {"expires": prune.EVERY}}
+app.conf.beat_schedule = {"sweep": _sweep, "prune": _prune}
 services = jobs.Lazily(lambda: Services(settings, pool=24))
 jobs.register(app, services)
 

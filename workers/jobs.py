@@ -16,6 +16,7 @@ from orchestrator.errors import NotFound, Unavailable
 from orchestrator.services import Services
 from workers.act import act_ready
 from workers.look import look as look_at
+from workers.prune import prune as prune_once
 from workers.submit import submit_ready
 from workers.sweep import sweep as sweep_once
 
@@ -78,6 +79,10 @@ def register(app: Celery, services: Callable[[], Services]) -> None:
     @job("sweep")
     def sweep() -> None:
         sweep_once(services())
+
+    @job("prune")
+    def prune() -> None:
+        prune_once(services())
 
 
 def advance_all(services: Services, run_ids: Iterable[UUID]) -> None:

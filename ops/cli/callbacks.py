@@ -175,6 +175,8 @@ def facts(callback: Item) -> dict[str, display.Cell | None]:
 
 def _body(callback: Item) -> str | None:
     """What was delivered, JSON made readable; else the text, or the base64, as it is."""
+    if callback.get("stripped"):
+        return "(no longer kept)"
     body, encoding = callback.get("body"), callback.get("encoding", "utf-8")
     if body is None or encoding != "utf-8":
         return f"({encoding}) {body}" if body else None

@@ -12,7 +12,8 @@ from ops.cli import display
 from ops.cli.checks import Finding, check_all, raise_failed
 from ops.cli.listing import json_option
 from ops.cli.settings import environment, here
-from orchestrator.config import Account, Config, load
+from orchestrator.config import Account, Config, Keep, load
+from orchestrator.config.keep import variable, written
 from orchestrator.config.rates import shown
 from orchestrator.errors import ConfigError
 
@@ -63,6 +64,7 @@ def effective(config: Config) -> dict[str, str]:
         "ORCHESTRATOR_WRITES_AT_ONCE": str(config.writes_at_once),
         "ORCHESTRATOR_READ_TIMEOUT": f"{config.read_timeout:g} s",
         "ORCHESTRATOR_MAX_OPEN_RUNS": str(config.max_open_runs),
+        **{variable(name): written(getattr(config.keep, name)) for name in Keep.__dataclass_fields__},
     }
 
 

@@ -29,6 +29,7 @@ _SERVICE: dict[str, Place] = {
     "emulator": ("ops.emulator.__main__:main", "Start a provider to practise with."),
     "token": ("ops.cli.token:token", "Make tokens of the API."),
     "migrate": ("ops.cli.migrate:migrate", "Bring the database's schema up to date."),
+    "prune": ("ops.cli.prune:prune", "Remove what has been kept long enough."),
     "doctor": ("ops.cli.doctor:doctor", "Show the configuration and check what it leads to."),
     "chaos": ("ops.cli.chaos:chaos", "Kill a whole system's processes, and check what is left."),
     "dashboard": ("ops.cli.dashboard:dashboard", "Say where the dashboard is."),

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from orchestrator.api.here import services
@@ -17,7 +17,7 @@ from orchestrator.core.identity import PROCESS, PROOF, QUESTION, answer
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REGISTRY
 from orchestrator.services import Services
-from orchestrator.store import health
+from orchestrator.store import health, retention
 
 PATIENCE = 1  # seconds; whoever asks after our health asks again soon
 blueprint = Blueprint("health", __name__)
@@ -86,6 +86,7 @@ class Gauges(Collector):
         try:
             with self._services.db.connection(timeout=PATIENCE) as connection:
                 rows = health.figures(connection, self._services.config.accounts, now=self._services.now())
+                removals = retention.list_removals(connection)
         except DatabaseUnavailable:
             yield GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=0)
             return
@@ -96,6 +97,19 @@ class Gauges(Collector):
                 if row["what"] == what:
                     gauge.add_metric([row["label"]], row["number"])
             yield gauge
+        yield from _removed(removals)
+
+
+def _removed(rows: list[dict[str, Any]]) -> Iterator[Metric]:
+    """What retention has removed, by all processes."""
+    removed = CounterMetricFamily(
+        "orchestrator_removed", "Rows that were kept long enough, and removed.", labels=["what"]
+    )
+    looked = GaugeMetricFamily("orchestrator_removed_last_seconds", "When that was last looked for.", labels=["what"])
+    for row in rows:
+        removed.add_metric([row["what"]], row["removed"])
+        looked.add_metric([row["what"]], row["last_at"].timestamp())
+    yield from (removed, looked)
 
 
 def _spooled(asked: Services) -> dict[str, float]:

@@ -109,6 +109,7 @@ class Callback(Schema):
     sha256 = fields.Function(lambda row: bytes(row["digest"]).hex(), metadata={"type": "string"})
     size = fields.Integer(metadata=said("Bytes delivered."))
     kept = fields.Integer(metadata=said("Bytes stored: fewer for a large body that could not be read."))
+    stripped = fields.Boolean(metadata=said("Body and events are no longer kept: for age, or for erasure."))
     copies = fields.Integer(metadata=said("How often the same bytes came."))
     received_at = Time()
     dismissed_at = Time(allow_none=True, metadata=said("When a person dismissed it."))

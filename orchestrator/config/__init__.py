@@ -14,11 +14,12 @@ from typing import Any
 
 from orchestrator.config.accounts import Account, accounts, url
 from orchestrator.config.api_tokens import ROLES, ApiToken, Role, api_tokens
+from orchestrator.config.keep import Keep, keep
 from orchestrator.config.rates import API_RATE, CALLBACK_RATE, HOOK_RATE, rates
 from orchestrator.core.rate import Rate
 from orchestrator.errors import ConfigError
 
-__all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Role", "load"]
+__all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Keep", "Role", "load"]
 
 SUBMIT_TIMEOUT, SETTLE = 30.0, 45.0
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"
@@ -52,6 +53,7 @@ class Config:
     writes_at_once: int = 3
     read_timeout: float = 5.0
     max_open_runs: int = 200_000
+    keep: Keep = field(default_factory=Keep)
 
     def account(self, name: str) -> Account:
         """The account of that name; raises ConfigError naming those that exist."""
@@ -81,6 +83,7 @@ def load(environment: Mapping[str, str] | None = None) -> Config:
         accounts=accounts(values),
         scorers=_pairs("ORCHESTRATOR_SCORERS", values.get("ORCHESTRATOR_SCORERS", "")),
         **rates(values),
+        keep=keep(values),
         **_numbers(values),
     )
 

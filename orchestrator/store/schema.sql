@@ -50,6 +50,8 @@ CREATE INDEX runs_by_state ON runs USING btree (state, created_at DESC, id DESC)
 CREATE INDEX runs_by_pipeline ON runs USING btree (pipeline, created_at DESC, id DESC);
 CREATE INDEX runs_by_label ON runs USING gin (labels jsonb_path_ops);
 CREATE INDEX runs_by_words ON runs USING gin (words_of(inputs));
+CREATE INDEX runs_ended ON runs USING btree (finished_at, id) WHERE (finished_at IS NOT NULL);
+CREATE INDEX runs_with_a_key ON runs USING btree (finished_at, id) WHERE ((finished_at IS NOT NULL) AND (idempotency_key IS NOT NULL));
 
 CREATE TABLE accounts (
     name text NOT NULL,
@@ -149,6 +151,7 @@ CREATE INDEX callbacks_noteworthy ON callbacks USING btree (verdict, received_at
 CREATE INDEX callbacks_by_account ON callbacks USING btree (account, received_at DESC, id DESC);
 CREATE INDEX callbacks_by_task ON callbacks USING btree (task_id, received_at DESC, id DESC) WHERE (task_id IS NOT NULL);
 CREATE INDEX callbacks_by_external ON callbacks USING btree (external_id, account) WHERE (external_id IS NOT NULL);
+CREATE INDEX callbacks_whole ON callbacks USING btree (received_at, id) WHERE ((octet_length(body) > 0) AND (verdict <> ALL (ARRAY['parked'::verdict, 'rejected'::verdict])));
 
 CREATE TABLE transitions (
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -174,12 +177,17 @@ CREATE TABLE objects (
     content_type text NOT NULL,
     source_url text NOT NULL,
     archived_at timestamp with time zone NOT NULL,
-    CONSTRAINT objects_pkey PRIMARY KEY (task_id),
-    CONSTRAINT objects_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id) ON DELETE CASCADE,
-    CONSTRAINT objects_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
+    CONSTRAINT objects_pkey PRIMARY KEY (task_id)
 );
 CREATE INDEX objects_by_run ON objects USING btree (run_id);
 CREATE INDEX objects_by_hash ON objects USING btree (sha256);
+
+CREATE TABLE removals (
+    what text NOT NULL,
+    removed bigint NOT NULL DEFAULT 0,
+    last_at timestamp with time zone NOT NULL,
+    CONSTRAINT removals_pkey PRIMARY KEY (what)
+);
 
 CREATE TABLE processes (
     id uuid NOT NULL,

@@ -13,13 +13,14 @@ ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + (c.id <> 
 
 -- name: get_callback
 -- One delivery with its body.
-SELECT c.*, (SELECT d.at FROM dismissals d WHERE d.callback_id = c.id) AS dismissed_at
+SELECT c.*, size > 0 AND octet_length(body) = 0 AS stripped,
+       (SELECT d.at FROM dismissals d WHERE d.callback_id = c.id) AS dismissed_at
 FROM callbacks c WHERE id = %(callback_id)s;
 
 -- name: list_callbacks
 -- Deliveries without their bodies, newest first, after a place in the list.
 SELECT id, account, task_id, external_id, source, verdict, reason, content_type, digest, size,
-       octet_length(body) AS kept, copies, received_at,
+       octet_length(body) AS kept, size > 0 AND octet_length(body) = 0 AS stripped, copies, received_at,
        (SELECT d.at FROM dismissals d WHERE d.callback_id = callbacks.id) AS dismissed_at
 FROM callbacks
 WHERE (%(verdict)s::verdict IS NULL OR verdict = %(verdict)s)
@@ -36,6 +37,7 @@ ORDER BY received_at DESC, id DESC LIMIT %(limit)s;
 -- them: they name a job that the task does not wait for, and a person has to look at them.
 SELECT * FROM callbacks
 WHERE account = %(account)s AND external_id = %(external_id)s AND verdict = 'parked'
+  AND (octet_length(body) > 0 OR size = 0)
   AND scope = '00000000-0000-0000-0000-000000000000'
 ORDER BY received_at;
 
