@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -65,7 +66,8 @@ def move_on(services: Services) -> None:
     """Send waiting tasks to the next of their accounts, where theirs refuses, is paused or is full."""
     with services.db.connection() as connection:
         moved = accounts.move_on(connection, configured=services.config.accounts, limit=BATCH, now=services.now())
-    for account in dict.fromkeys(moved):
-        services.nudge.submit(account, moved.count(account))
+    counts = Counter(moved)
+    for account, count in counts.items():
+        services.nudge.submit(account, count)
     if moved:
-        log.info("moved on", accounts=moved)
+        log.info("moved on", accounts=dict(counts))
