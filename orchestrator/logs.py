@@ -5,12 +5,24 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
 _SECRET = re.compile(r"(/callbacks/[^/\s]+/)[\w-]+|(bearer\s+)\S+|(://[^:/\s]*:)[^@/\s]+(?=@)", re.IGNORECASE)
+
+SHORTEST = 12  # characters of a secret that is known by its own letters; a shorter one may be an ordinary word
+_known: re.Pattern[str] | None = None
+_values: set[str] = set()
+
+
+def hide(secrets: Iterable[str]) -> None:
+    """From now on blot these out wherever they stand, in this process: a provider may repeat the token it was shown."""
+    global _known  # noqa: PLW0603 - logging is of the whole process
+    _values.update(secret for secret in secrets if len(secret) >= SHORTEST)
+    if _values:
+        _known = re.compile("|".join(map(re.escape, sorted(_values, key=len, reverse=True))))
 
 
 def configure(*, json: bool | None = None, level: int = logging.INFO) -> None:
@@ -46,7 +58,9 @@ def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
 
 
 def masked(text: str) -> str:
-    """The text without callback tokens, bearer tokens and passwords in URLs."""
+    """The text without callback tokens, bearer tokens, passwords in URLs, and what is to be hidden."""
+    if _known is not None:
+        text = _known.sub("***", text)
     return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
 
 

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import structlog
 
-from orchestrator import expressions, loader
+from orchestrator import expressions, loader, logs
 from orchestrator.bodies import Bodies
 from orchestrator.broker import Broker, Nudge, make_app
 from orchestrator.config import Config
@@ -44,6 +44,7 @@ class Services:
             raise ConfigError("DATABASE_URL: needed here; `orchestrator up` starts a database of its own")
         if not config.secrets:
             raise ConfigError("ORCHESTRATOR_SECRET: needed to sign callback URLs; at least 16 characters")
+        logs.hide(config.hidden())
         self.config = config
         self.id = uuid4()  # of this process
         self.now = clock

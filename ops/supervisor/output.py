@@ -77,10 +77,15 @@ class Relay:
             while raw := pipe.readline(LONGEST_LINE):
                 line = raw.removesuffix(SETTLED)
                 if line:
-                    self.say(line.decode(errors="replace").rstrip("\r\n"))
+                    self.say(plain(line.decode(errors="replace").rstrip("\r\n")))
                 if line != raw:
                     self._settled.set()
         self._log.close()
+
+
+def plain(text: str) -> str:
+    """What a service wrote, without what would steer a terminal: it may repeat a stranger's words."""
+    return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
 def log(folder: Path, name: str) -> RotatingFileHandler:

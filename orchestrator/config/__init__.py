@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from orchestrator.config.accounts import Account, accounts, url
 from orchestrator.config.api_tokens import ROLES, ApiToken, Role, api_tokens
@@ -62,6 +63,15 @@ class Config:
         except KeyError:
             known = ", ".join(sorted(self.accounts)) or "none is configured"
             raise ConfigError(f"there is no account {name!r} (known: {known})") from None
+
+    def hidden(self) -> Iterator[str]:
+        """What must not be seen anywhere: our secrets, the accounts' tokens, the passwords of our servers."""
+        yield from (secret.decode() for secret in self.secrets)
+        yield from (account.token for account in self.accounts.values())
+        for address in (self.database_url, self.broker_url):
+            password = re.match(r"[^:/]+://[^:/@]*:(.+)@", address or "")
+            if password:
+                yield from {password[1], unquote(password[1])}
 
     def callback_url(self, account: str, token: str) -> str:
         return f"{self.public_url.rstrip('/')}/callbacks/{account}/{token}"

@@ -10,6 +10,9 @@ from collections.abc import Callable
 from orchestrator.errors import ImageRejected
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MOST_SCANS = (
+    50  # of a JPEG; ten are usual, and each costs a whole pass over the picture, however small its own bytes are
+)
 _PADDING = b"\0\r\n\t "
 _MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
@@ -41,6 +44,7 @@ def _png_end(data: bytes) -> int:
 
 def _jpeg_end(data: bytes) -> int:
     position: int = 2
+    scans = 0
     while True:
         if data[position] != 0xFF:
             raise ImageRejected(f"JPEG is damaged: no marker at byte {position}")
@@ -53,6 +57,9 @@ def _jpeg_end(data: bytes) -> int:
         (length,) = struct.unpack_from(">H", data, position + 2)
         position += 2 + length
         if marker == 0xDA:
+            scans += 1
+            if scans > MOST_SCANS:
+                raise ImageRejected(f"JPEG has more than {MOST_SCANS} scans, which would take too long to decode")
             position = _after_scan(data, position)
 
 

@@ -59,3 +59,13 @@ def test_no_secret_is_told(make_stage: MakeStage) -> None:
     assert len(lines) > 20
     assert [token for token in tokens if token in told] == []
     assert "hm=" not in told
+
+
+def test_a_provider_that_repeats_our_token_tells_it_to_nobody(make_stage: MakeStage) -> None:
+    stage = make_stage()
+    stage.spoil(status=400, message="no such key: secret-token")
+    with capture_logs() as lines:
+        run_id = stage.open()
+        stage.end(run_id)
+    assert "no such key: ***" in str(stage.task(run_id).error)
+    assert "secret-token" not in rendered(lines) + stage.story() + str(stage.rows("SELECT * FROM transitions"))

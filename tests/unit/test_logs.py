@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from orchestrator import logs
+from orchestrator.config import load
 from orchestrator.core.events import TaskError
 from orchestrator.logs import mask, masked
 
@@ -25,6 +27,41 @@ def test_secrets_are_blotted_out_wherever_they_stand(text: str) -> None:
     line = mask(None, "info", {"a": text, "b": {"c": [text]}, "d": TaskError("x", text), "e": ValueError(text)})
     assert TOKEN not in str(line)
     assert TOKEN not in masked(text)
+
+
+def test_what_is_known_to_be_secret_is_blotted_out_without_any_sign_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "_known", None)
+    monkeypatch.setattr(logs, "_values", set())
+    config = load(
+        {
+            "DATABASE_URL": "postgresql://me:pass%20word%20of%20mine@host/db",
+            "ORCHESTRATOR_SECRET": "a+secret.of[sixteen",
+            "ACEDATA_TOKEN": "sk-0123456789",
+            "MJPROXY_SECRET": "short",
+            "MJPROXY_BASE_URL": "http://proxy",
+        }
+    )
+    logs.hide(config.hidden())
+    told = "wrong key sk-0123456789, a+secret.of[sixteen, 'pass word of mine', pass%20word%20of%20mine in short"
+    assert masked(told) == "wrong key ***, ***, '***', *** in short"
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "a\x1b[2Jb", "a\u2028b", 'a"}\n{"event": "forged"'])
+def test_a_line_stays_one_line(text: str) -> None:
+    """A stranger's words make no line of their own, and steer no terminal."""
+    program = """
+import sys, structlog
+from orchestrator import logs
+logs.configure(json=True)
+structlog.get_logger().warning("said", text=sys.argv[1])
+import logging
+logging.getLogger("celery").warning("said %s", sys.argv[1])
+"""
+    done = subprocess.run([sys.executable, "-c", program, text], capture_output=True, text=True, check=True)
+    lines = done.stderr.split("\n")[:-1]
+    assert [json.loads(line)["event"] for line in lines] == ["said", f"said {text}"]
+    assert done.stderr.isascii()
+    assert all(line.isprintable() for line in lines)
 
 
 def test_the_rest_stays_as_it_is() -> None:
