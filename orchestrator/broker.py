@@ -6,11 +6,13 @@ while a message is on its way goes with the next one: under load a message bring
 
 from __future__ import annotations
 
+import heapq
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
@@ -20,6 +22,7 @@ from celery import Celery
 from kombu import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 
+from orchestrator import redis_transport
 from orchestrator.errors import BrokerUnavailable
 
 log = structlog.get_logger(__name__)
@@ -35,7 +38,9 @@ ROUTES = {
 }
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
 TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
+MOST = 10_000  # nudges that wait to be sent; while a broker hangs, more would only fill the memory
 _PAUSE = 0.01  # seconds after sending, in which what is to go together may come together
+_CONFIRM = 10.0  # seconds for a broker to say that it has a message; one that does not is as good as away
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
 
 
@@ -65,6 +70,7 @@ class Nudge(Protocol):
 
 def make_app(url: str) -> Celery:
     """The Celery application: late acknowledgement, ids only, no results kept."""
+    redis_transport.use()
     app = Celery("orchestrator", broker=url)
     app.conf.update(
         task_acks_late=True,
@@ -74,7 +80,7 @@ def make_app(url: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in QUEUES],
+        task_queues=queues(url),
         task_default_queue="advance",
         task_publish_retry=False,
         worker_prefetch_multiplier=1,
@@ -91,10 +97,22 @@ def make_app(url: str) -> Celery:
     return app
 
 
+def queues(url: str) -> list[Queue]:
+    """On RabbitMQ quorum queues, which outlive the loss of a node, under names that say whose they are."""
+    if not _is_amqp(url):
+        return [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
+    safe = {"x-queue-type": "quorum"}
+    return [Queue(f"orchestrator.{name}", Exchange(""), alias=name, queue_arguments=safe) for name in QUEUES]
+
+
+def _is_amqp(url: str) -> bool:
+    return url.startswith(("amqp", "pyamqp"))
+
+
 def _transport_options(url: str) -> dict[str, Any]:
     # One try to connect: who sends has no use for a later one, and a worker has a loop of its own.
     once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-    if url.startswith(("amqp", "pyamqp")):
+    if _is_amqp(url):
         # Without confirmation a message that the broker drops, because its disk is full say, counts as sent.
         return once | {"confirm_publish": True}
     if not url.startswith(("redis", "rediss", "valkey")):
@@ -135,6 +153,8 @@ class Broker:
             raise BrokerUnavailable(f"the broker is not reachable: {type(error).__name__}") from error
 
     def _put(self, job: str, *arguments: Any, after: float = 0.0) -> None:
+        if self._outbox.qsize() >= MOST:
+            return
         self._outbox.put(Message(job, arguments, after))
         if self._sender is None:
             with self._lock:
@@ -143,7 +163,7 @@ class Broker:
                     self._sender.start()
 
     def close(self) -> None:
-        """Send what is still to be sent, and end."""
+        """Send what is still to be sent, and end; what was for later is left to the sweep."""
         with self._lock:
             if self._sender is not None:
                 self._outbox.put(None)
@@ -152,20 +172,29 @@ class Broker:
         self.app.close()
 
     def _work(self) -> None:
-        over = False
+        """Messages for later wait here, not in the broker: there each would keep a worker's hand from another one."""
+        over, later, serial = False, list[tuple[float, int, Message]](), count()
         while not over:
-            taken = [self._outbox.get(), *_waiting(self._outbox)]
+            taken = [*_waiting(self._outbox, until=later[0][0] if later else None)]
             over = None in taken
-            for message in together(message for message in taken if message):
+            now, due = time.monotonic(), list[Message]()
+            for message in filter(None, taken):
+                if message.after:
+                    heapq.heappush(later, (now + message.after, next(serial), message._replace(after=0.0)))
+                else:
+                    due.append(message)
+            while later and later[0][0] <= now:
+                due.append(heapq.heappop(later)[2])
+            for message in together(due):
                 self._send(message)
             time.sleep(_PAUSE)
 
     def _send(self, message: Message) -> None:
         if time.monotonic() < self._silent_until:
             return
-        job, arguments, after = message
+        job, arguments, _ = message
         try:
-            self.app.send_task(job, args=arguments, queue=ROUTES[job], countdown=after or None, ignore_result=True)
+            self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True, confirm_timeout=_CONFIRM)
         except self._absence as error:
             self._silent_until = time.monotonic() + _SILENCE
             log.warning("nudge lost", job=job, error=f"{type(error).__name__}: {error}")
@@ -198,9 +227,10 @@ def together(messages: Iterable[Message]) -> Iterator[Message]:
         yield Message("submit", (account, count))
 
 
-def _waiting(outbox: SimpleQueue[Message | None]) -> Iterator[Message | None]:
-    """What is there already, without waiting for more."""
+def _waiting(outbox: SimpleQueue[Message | None], until: float | None) -> Iterator[Message | None]:
+    """What is there, or comes first; nothing when nothing comes before that (monotonic) time."""
     try:
+        yield outbox.get(timeout=None if until is None else max(0.0, until - time.monotonic()))
         while True:
             yield outbox.get_nowait()
     except Empty:

@@ -14,6 +14,7 @@ from orchestrator.errors import ConfigError
 from orchestrator.presence import Presence
 from orchestrator.services import Services
 from workers import jobs, prune
+from workers.consumer import Consumer
 
 settings = config.load()
 for _variable, _value in (
@@ -24,6 +25,7 @@ for _variable, _value in (
     if not _value:
         raise ConfigError(f"{_variable}: needed by a worker; `orchestrator up` sees to it by itself")
 app = make_app(str(settings.broker_url))
+app.conf.worker_consumer = f"{Consumer.__module__}:{Consumer.__qualname__}"
 # A sweep that nobody had time for is not made up for: the next one does its work.
 _sweep = {"task": "sweep", "schedule": settings.sweep_every, "options": {"expires": settings.sweep_every * 5}}
 _prune = {"task": "prune", "schedule": prune.EVERY, "options": {"expires": prune.EVERY}}
@@ -39,7 +41,7 @@ def _logging(**_: Any) -> None:
 
 @worker_ready.connect
 def _tell(sender: Any, **_: Any) -> None:
-    _be_seen("worker", [queue.name for queue in sender.task_consumer.queues])
+    _be_seen("worker", [queue.alias or queue.name for queue in sender.task_consumer.queues])
 
 
 @beat_init.connect

@@ -15,7 +15,7 @@ import amqp
 from ops.bench.children import accepts, free_port
 from ops.embedded.broker import Place
 from ops.supervisor import Service
-from orchestrator.broker import QUEUES
+from orchestrator.broker import queues
 from orchestrator.errors import ConfigError
 
 # The packaged rabbitmq-server in PATH changes the user, and so leaves the process group.
@@ -127,8 +127,8 @@ class RabbitMQ:
         with closing(amqp.Connection(host, connect_timeout=5.0, read_timeout=5.0, write_timeout=5.0)) as connection:
             connection.connect()
             channel = connection.channel()
-            for name in QUEUES:
-                channel.queue_delete(name)
+            for queue in queues(self.url):
+                channel.queue_delete(queue.name)
 
     def wipe(self) -> None:
         _remove(self._folder / "mnesia")

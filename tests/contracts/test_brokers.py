@@ -14,11 +14,11 @@ from uuid import uuid4
 import pytest
 import yaml
 from brokers import Process, RabbitMQ, Redis, Server, Valkey, free_port, running
-from kombu import Connection
+from kombu import Connection, Queue
 from stage import ACCOUNT, TOKEN, Stage, stage
 from structlog.testing import capture_logs
 
-from orchestrator.broker import Broker, make_app
+from orchestrator.broker import Broker, make_app, queues
 from orchestrator.core.states import RunState
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.services import Services
@@ -37,17 +37,22 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def broker(server: Server) -> Iterator[Broker]:
     """What a process sends its nudges with; the queues are empty at the beginning."""
     with Connection(server.url) as connection:
-        for name in ("advance", "submit", "media", "sweep"):
-            with connection.SimpleQueue(name) as queue:
+        for named in queues(server.url):
+            with connection.SimpleQueue(named) as queue:
                 queue.clear()
     made = Broker(make_app(server.url))
     yield made
     made.close()
 
 
+def called(server: Server, name: str) -> Queue:
+    """The queue that is called so by those who send and by a worker's -Q."""
+    return next(queue for queue in queues(server.url) if name in {queue.name, queue.alias})
+
+
 def heard(server: Server, name: str, count: int) -> list[tuple[str, Any]]:
     """(job, arguments) of the messages in a queue, which has no more of them than these."""
-    with Connection(server.url) as connection, connection.SimpleQueue(name) as queue:
+    with Connection(server.url) as connection, connection.SimpleQueue(called(server, name)) as queue:
         messages = [queue.get(timeout=PATIENCE) for _ in range(count)]
         for message in messages:
             message.ack()
@@ -78,7 +83,7 @@ def test_what_is_still_to_be_sent_is_sent_at_the_end(server: Server) -> None:
     for run_id in run_ids:
         leaving.advance(run_id)
     leaving.close()
-    with Connection(server.url) as connection, connection.SimpleQueue("advance") as queue:
+    with Connection(server.url) as connection, connection.SimpleQueue(called(server, "advance")) as queue:
         told: set[str] = set()
         while len(told) < len(run_ids):
             message = queue.get(timeout=PATIENCE)
@@ -129,6 +134,38 @@ def of(ours: Stage, server: Server, folder: Path) -> tuple[Path, dict[str, str]]
         "ORCHESTRATOR_ARCHIVE_URL": config.archive_url,
         "ORCHESTRATOR_HOME": str(config.home),
     }
+
+
+@pytest.mark.parametrize("kind", [Valkey, Redis, RabbitMQ])
+def test_a_worker_outlives_a_broker_that_vanishes_while_it_is_at_work(
+    kind: type[Valkey | Redis | RabbitMQ], make_services: Callable[..., Services], tmp_path: Path
+) -> None:
+    with ExitStack() as built:
+        server = built.enter_context(running(kind, tmp_path))
+        ours = built.enter_context(stage(make_services, {}, {}, {"nudge": Broker(make_app(server.url))}))
+        worker = Process([*WORKER, *FLAGS], *of(ours, server, tmp_path))
+        built.callback(worker.end)
+        with ours.services.db.transaction() as connection:
+            connection.execute("LOCK TABLE tasks")
+            ours.services.nudge.act()
+            seen(lambda: ours.rows("SELECT FROM pg_locks WHERE NOT granted"), worker)
+            server.stop()
+            seen(lambda: "Connection to broker lost" in worker.told(), worker)
+        seen(lambda: not ours.rows("SELECT FROM pg_locks WHERE NOT granted"), worker)
+        server.start()
+        run_id = ours.open("hero-image")
+        seen(lambda: ours.sweep() or ours.run(run_id).finished_at, worker, pause=0.5)  # what a lost nudge needs
+        assert ours.run(run_id).state is RunState.SUCCEEDED
+    assert "Unrecoverable" not in worker.told()
+
+
+def seen(look: Callable[[], object], worker: Process, pause: float = 0.02) -> None:
+    """Wait until it is there."""
+    over = time.monotonic() + 90
+    while not look():
+        assert worker.child.poll() is None, worker.told()
+        assert time.monotonic() < over, worker.told()
+        time.sleep(pause)  # between two looks
 
 
 @pytest.mark.parametrize("url", ["redis://127.0.0.1:{}/0", "amqp://guest:s3cret@127.0.0.1:{}//"])
