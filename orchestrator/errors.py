@@ -164,6 +164,12 @@ class SlowSender(Unavailable):
     code = "slow_sender"
 
 
+class UnfitDatabase(DatabaseUnavailable):
+    """The database server cannot be worked with."""
+
+    code = "database_unfit"
+
+
 class SpoolUnavailable(Unavailable):
     """The delivery cannot be kept now."""
 

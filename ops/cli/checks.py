@@ -16,7 +16,7 @@ from ops.cli.failures import Failure
 from orchestrator.archive import open_archive
 from orchestrator.broker import Broker, make_app
 from orchestrator.config import Config
-from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable, OrchestratorError
+from orchestrator.errors import BrokerUnavailable, DatabaseUnavailable, OrchestratorError, UnfitDatabase
 from orchestrator.spool import Spool
 from orchestrator.store.checkup import Checkup, check_up
 
@@ -73,6 +73,9 @@ def _database(config: Config) -> Iterator[Finding]:
         return
     try:
         checkup = check_up(config.database_url)
+    except UnfitDatabase as error:
+        yield Finding("database", "fail", error.message, "see docs/postgres.md")
+        return
     except OrchestratorError as error:
         away = isinstance(error, DatabaseUnavailable)
         advice = "is it running, and are user and password right?" if away else "correct DATABASE_URL"

@@ -13,6 +13,7 @@ from orchestrator.errors import ConfigError, DatabaseUnavailable
 from orchestrator.store.health import missing_migrations, unknown_migrations
 from orchestrator.store.pool import Row, row
 from orchestrator.store.queries import load
+from orchestrator.store.session import check_version
 
 _SQL = load("checkup")
 
@@ -37,6 +38,7 @@ def check_up(url: str) -> Checkup:
         with psycopg.Connection[Row].connect(
             url, connect_timeout=5, autocommit=True, row_factory=dict_row
         ) as connection:
+            check_version(connection.info.server_version, connection.info.parameter_status("server_version") or "")
             # The clock last: nothing comes between it and the caller's own.
             missing = tuple(missing_migrations(connection))
             unknown = tuple(unknown_migrations(connection))

@@ -16,6 +16,7 @@ import psycopg
 
 from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
 from orchestrator.store.queries import load
+from orchestrator.store.session import check_version, is_pooled
 
 _SQL = load("migrations")
 OUTSIDE = "-- outside a transaction"
@@ -43,6 +44,7 @@ def migrate(url: str, *, patience: float = PATIENCE) -> list[str]:
     over = time.monotonic() + patience
     try:
         with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
+            check_version(connection.info.server_version, connection.info.parameter_status("server_version") or "")
             known = _applied(connection)
             missing = {name: text for name, text in files().items() if name not in known}
             return [name for name, text in missing.items() if _patiently(connection, name, text, over)]
@@ -78,6 +80,8 @@ def _whole(connection: psycopg.Connection, name: str, text: str) -> bool:
 
 
 def _one_by_one(connection: psycopg.Connection, name: str, text: str) -> bool:
+    if is_pooled(connection):
+        raise DatabaseUnavailable(f"migration {name} needs the database's own address: there is a pooler before it")
     _take(connection, _SQL["lock_session"])
     try:
         if name in _applied(connection):

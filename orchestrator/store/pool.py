@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
-from typing import Any, LiteralString, TypeVar
+from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from psycopg.abc import PQGen
@@ -14,7 +14,8 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb, set_json_dumps
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
+from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, UnfitDatabase
+from orchestrator.store import session
 from orchestrator.store.circuit import Circuit
 from orchestrator.store.jsonb import dumps
 from orchestrator.store.queries import load
@@ -24,8 +25,6 @@ Connection = psycopg.Connection[Row]
 T = TypeVar("T")
 
 _SQL = load("pool")
-STATEMENT_TIMEOUT = timedelta(seconds=15)
-LOCK_TIMEOUT = timedelta(seconds=5)
 PATIENCE = 20.0  # seconds for a statement, kept by ourselves: a server that hangs keeps no time-out
 POLL = 0.1  # seconds
 
@@ -38,6 +37,16 @@ class PatientConnection(psycopg.Connection[Row]):
     """A connection that gives up on a server that says nothing for ``patience`` seconds."""
 
     patience: float = PATIENCE
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """To a server, or to a pooler, which takes no options."""
+        try:
+            return super().connect(conninfo, **options)
+        except psycopg.OperationalError as error:
+            if not session.takes_no_options(error):
+                raise
+        return super().connect(conninfo, **options | {"options": ""})
 
     def wait(self, gen: PQGen[T], interval: float = POLL, timeout: float | None = None) -> T:
         try:
@@ -65,12 +74,10 @@ class Database:
     """A pool of autocommit connections. ``lazy`` pools open with nobody there, and recover by themselves."""
 
     def __init__(self, url: str, *, size: int = 8, timeout: float = 5.0, name: str = "orchestrator") -> None:
-        options = (
-            f"-c statement_timeout={STATEMENT_TIMEOUT // timedelta(milliseconds=1)}"
-            f" -c lock_timeout={LOCK_TIMEOUT // timedelta(milliseconds=1)}"
-            " -c idle_in_transaction_session_timeout=30000 -c timezone=UTC"
-        )
+        """timeout: seconds to wait for a connection. Raises ConfigError for what is no URL."""
         self.circuit = Circuit()
+        self._size, self._used, self._lock = size, 0, threading.Lock()
+        self._unfit: UnfitDatabase | None = None  # what the last server was that we turned away from
         self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
             url,
             min_size=1,
@@ -81,14 +88,8 @@ class Database:
             check=None,
             reconnect_timeout=30,
             connection_class=PatientConnection,
-            configure=_configure,
-            kwargs={
-                "autocommit": True,
-                "row_factory": dict_row,
-                "connect_timeout": 5,
-                "application_name": name,
-                "options": options,
-            },
+            configure=self._configure,
+            kwargs={"autocommit": True, "row_factory": dict_row, **session.parameters(url, name)},
         )
         self._pool.open()
 
@@ -100,9 +101,11 @@ class Database:
         Raises DatabaseUnavailable, of which DatabaseBusy says that a lock or a statement took too long.
         """
         try:
-            with self._pool.connection(timeout) as connection:
+            with self._pool.connection(timeout) as connection, self._counted():
                 connection.patience = patience or PATIENCE
                 yield connection
+        except PoolTimeout as error:
+            raise self._none_free() from error
         except _ABSENCE as error:
             raise _unavailable(error) from error
 
@@ -134,6 +137,32 @@ class Database:
 
     def close(self) -> None:
         self._pool.close()
+
+    def _configure(self, connection: Connection) -> None:
+        try:
+            session.greet(connection)
+        except UnfitDatabase as error:
+            self._unfit = error
+            raise
+        self._unfit = None
+        set_json_dumps(dumps, connection)
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        with self._lock:
+            self._used += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._used -= 1
+
+    def _none_free(self) -> DatabaseUnavailable:
+        if self._unfit:
+            return UnfitDatabase(self._unfit.message)
+        if self._used >= self._size:
+            return DatabaseUnavailable(f"all {self._size} connections to the database are in use")
+        return DatabaseUnavailable("the database is not reachable: PoolTimeout")
 
 
 def rows(connection: Connection, statement: LiteralString, **values: Any) -> list[Row]:
@@ -168,14 +197,11 @@ def json(document: Mapping[str, Any] | list[Any] | None) -> Jsonb | None:
     return None if document is None else Jsonb(document)
 
 
-def _configure(connection: Connection) -> None:
-    set_json_dumps(dumps, connection)
-
-
-_LATE = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
+_LEFT = (psycopg.errors.IdleInTransactionSessionTimeout, psycopg.errors.TransactionTimeout)
+_LATE = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled, *_LEFT)
 _UNMIGRATED = (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn, psycopg.errors.UndefinedFunction)
 _READ_ONLY = (psycopg.errors.ReadOnlySqlTransaction,)
-_ABSENCE = (psycopg.OperationalError, psycopg.InterfaceError, *_UNMIGRATED, *_READ_ONLY)
+_ABSENCE = (psycopg.OperationalError, psycopg.InterfaceError, *_LATE, *_UNMIGRATED, *_READ_ONLY)
 
 
 def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
@@ -185,5 +211,5 @@ def _unavailable(error: psycopg.Error) -> DatabaseUnavailable:
         return DatabaseUnavailable("the database is not migrated; run `orchestrator migrate`")
     if isinstance(error, _READ_ONLY):
         return DatabaseUnavailable("the database is read-only")
-    cut = not isinstance(error, PoolTimeout | Overdue)
+    cut = not isinstance(error, Overdue)
     return DatabaseUnavailable(f"the database is not reachable: {type(error).__name__}", cut=cut)

@@ -25,7 +25,7 @@ from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, MalformedDeli
 from orchestrator.intake import Spooled, take_callback
 from orchestrator.receiver import Drainer, drainer
 from orchestrator.services import Services
-from orchestrator.store import pool
+from orchestrator.store import session
 
 MILLISECONDS = 0.25  # seconds that an answer may take which waits for nobody, on a busy machine
 
@@ -33,7 +33,7 @@ MILLISECONDS = 0.25  # seconds that an answer may take which waits for nobody, o
 @pytest.fixture(name="stage")
 def _stage(make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage with one task that waits for its callback; nobody waits long for the database."""
-    monkeypatch.setattr(pool, "LOCK_TIMEOUT", timedelta(milliseconds=100))
+    monkeypatch.setattr(session, "LOCK_TIMEOUT", timedelta(milliseconds=100))
     stage = make_stage({"instant": False, "latency": 3600})
     stage.open(GRID)
     stage.work()
