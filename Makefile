@@ -1,10 +1,10 @@
-# make demo | test | up | bench | chaos | fuzz | ci | test-deps | format
+# make demo | test | up | bench | chaos | fuzz | audit | ci | test-deps | format
 PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo up test test-deps lint bench chaos fuzz ci format clean
+.PHONY: demo up test test-deps lint bench chaos fuzz audit ci format clean
 .DEFAULT_GOAL := demo
 
 .venv/.runs: setup.cfg pyproject.toml constraints.txt
@@ -43,6 +43,14 @@ chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are kil
 fuzz: .venv/.tests  ## a million malformed callback bodies, hostile requests; an hour or two (ARGS="--bodies 20000 --seed 7" ...)
 	@$(BIN)/python -m ops.fuzz --bodies 1000000 $(ARGS)
 
+.venv-audit/.made:
+	@$(PYTHON) -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install --quiet --disable-pip-version-check 'pip-audit>=2.9'
+	@touch $@
+
+audit: .venv-audit/.made  ## known vulnerabilities of the pinned packages; asks pypi.org (ARGS="-s osv": osv.dev)
+	.venv-audit/bin/pip-audit --strict --requirement constraints.txt --no-deps --disable-pip $(ARGS)
+
 ci: test  ## what CI runs
 
 test-deps:  ## the real servers that the tests use when they are installed
@@ -54,4 +62,4 @@ format: .venv/.tests
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-audit build dist *.egg-info

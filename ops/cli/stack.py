@@ -29,6 +29,7 @@ DEMO_ACCOUNTS = """accounts:
 THREADS = 24  # of the web process, as in the Procfile; docs/limits.md says who may hold how many
 LEFTOVERS = 8.0  # seconds
 LOOPBACK = "127.0.0.1"
+HARMLESS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 @dataclass
@@ -97,9 +98,9 @@ class Stack:
         url = url_of(LOOPBACK, self.emulator_port)
         argv = [sys.executable, "-m", "ops.emulator", "--port", str(self.emulator_port), "--latency", "3"]
         argv += ["--chaos", self.chaos] if self.chaos else []
-        return Service(
-            "emulator", argv=argv, env=self.environment, ready=lambda: _answers(f"{url}/_emulator/stats"), url=url
-        )
+        # It plays a stranger, and a stranger knows none of our secrets.
+        env = {name: value for name, value in self.base.items() if name in HARMLESS}
+        return Service("emulator", argv=argv, env=env, ready=lambda: _answers(f"{url}/_emulator/stats"), url=url)
 
     def _web(self) -> Service:
         argv = granian("orchestrator.web:create", self.host, self.port, threads=THREADS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Any
@@ -42,10 +43,16 @@ def up(demo: bool, port: int, host: str, home: Path | None, quiet: bool) -> None
     try:
         stack = assemble(os.environ, demo=demo, port=port, host=host, home=home)
         click.echo(greeting(stack))
+        _dump_no_core()
         status = Supervisor(stack.home, stack.services(), address=stack.url, quiet=quiet).run()
     except (AlreadyRunning, SupervisorError, ConfigError, EmbeddedError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
+
+
+def _dump_no_core() -> None:
+    """A dump of our processes would hold every secret; those that we start inherit this."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def greeting(stack: Stack) -> str:
