@@ -12,6 +12,7 @@ from ops.cli import display
 from ops.cli.checks import Finding, check_all, raise_failed
 from ops.cli.listing import json_option
 from ops.cli.settings import environment, here
+from ops.embedded.failure import EmbeddedError
 from orchestrator.config import Account, Config, Keep, load
 from orchestrator.config.keep import variable, written
 from orchestrator.config.rates import shown
@@ -25,15 +26,22 @@ MASK = "********"
 def doctor(as_json: bool) -> None:
     """Show the configuration, secrets masked, and check what it leads to. Ends with 1 when something must be mended."""
     try:
-        config = load(environment(here()))
-    except ConfigError as error:
-        findings = [Finding("configuration", "fail", error.message, "correct the environment")]
+        place = here()
+        config = load(environment(place))
+    except (ConfigError, EmbeddedError) as error:
+        findings = [_unreadable(error)]
         _report({}, findings, as_json=as_json)
         raise_failed(findings)
         return
-    findings = [Finding("configuration", "ok", "it can be read"), *check_all(config)]
+    findings = [Finding("configuration", "ok", "it can be read"), *check_all(config, place)]
     _report(effective(config), findings, as_json=as_json)
     raise_failed(findings)
+
+
+def _unreadable(error: ConfigError | EmbeddedError) -> Finding:
+    if isinstance(error, ConfigError):
+        return Finding("configuration", "fail", error.message, "correct the environment")
+    return Finding("embedded servers", "fail", str(error), "stop and start `orchestrator up`")
 
 
 def effective(config: Config) -> dict[str, str]:
@@ -90,7 +98,9 @@ def _masked(secret: str) -> str:
 
 def _report(configuration: dict[str, str], findings: list[Finding], *, as_json: bool) -> None:
     if as_json:
-        display.show_json({"configuration": configuration, "checks": [asdict(finding) for finding in findings]})
+        display.show_json(
+            {"configuration": configuration, "checks": [asdict(one) | {"meaning": one.meaning} for one in findings]}
+        )
         return
     if configuration:
         display.show_facts(configuration)
@@ -100,5 +110,8 @@ def _report(configuration: dict[str, str], findings: list[Finding], *, as_json: 
 
 
 def _told(finding: Finding) -> Text:
-    advice = f"\n→ {finding.advice}" if finding.advice and finding.level != "ok" else ""
-    return Text.assemble(finding.detail, (advice, "dim"))
+    if finding.level == "ok":
+        return Text(finding.detail)
+    meaning = f"\n  {finding.meaning}" if finding.meaning else ""
+    advice = f"\n→ {finding.advice}" if finding.advice else ""
+    return Text.assemble(finding.detail, (meaning, "dim"), (advice, "bold"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import resources
 from urllib.parse import urlsplit
 
 import psycopg
@@ -11,7 +13,7 @@ from psycopg.rows import dict_row
 
 from orchestrator.errors import ConfigError, DatabaseUnavailable
 from orchestrator.store.health import missing_migrations, unknown_migrations
-from orchestrator.store.pool import Row, row
+from orchestrator.store.pool import Connection, Row, row, rows, value
 from orchestrator.store.queries import load
 from orchestrator.store.session import check_version
 
@@ -49,3 +51,42 @@ def check_up(url: str) -> Checkup:
         # Its message repeats what it could not read, and there may be a password in it.
         raise ConfigError("DATABASE_URL: it is not the URL of a Postgres database") from None
     return Checkup(missing, unknown, found["now"], found["version"])
+
+
+def read_only(connection: Connection) -> bool:
+    """A standby, or set so."""
+    return bool(value(connection, _SQL["read_only"]))
+
+
+def not_durable(connection: Connection) -> list[str]:
+    """The settings that are off, and without which a commit may be lost."""
+    return [one["name"] for one in rows(connection, _SQL["not_durable"])]
+
+
+def connections(connection: Connection) -> tuple[int, int]:
+    """In use, and at most."""
+    found = row(connection, _SQL["connections"]) or {}
+    return found["used"], found["most"]
+
+
+def invalid_indexes(connection: Connection) -> list[str]:
+    """Left behind by a build or a check that failed."""
+    return [one["name"] for one in rows(connection, _SQL["invalid_indexes"])]
+
+
+def missing_parts(connection: Connection) -> dict[str, str]:
+    """Indexes, constraints and functions that the migrations make and the database lacks; how each is made."""
+    there = {one["name"] for one in rows(connection, _SQL["parts"])}
+    return {name: text for name, text in _parts().items() if name not in there}
+
+
+def _parts() -> dict[str, str]:
+    """From schema.sql, which a test keeps equal to what the migrations make."""
+    schema = resources.files(__package__).joinpath("schema.sql").read_text(encoding="utf-8")
+    indexes = re.finditer(r"^CREATE (?:UNIQUE )?INDEX (\w+) ON .*;$", schema, re.MULTILINE)
+    found = {one[1]: one[0] for one in indexes}
+    for table in re.finditer(r"^CREATE TABLE (\w+) \(\n(.*?)^\)", schema, re.MULTILINE | re.DOTALL):
+        for name, what in re.findall(r"^    CONSTRAINT (\w+) (.*?),?$", table[2], re.MULTILINE):
+            found[name] = f"ALTER TABLE {table[1]} ADD CONSTRAINT {name} {what};"
+    functions = re.findall(r"^CREATE OR REPLACE FUNCTION (\w+)\(", schema, re.MULTILINE)
+    return found | {name: f"(the function {name} of schema.sql)" for name in functions}
