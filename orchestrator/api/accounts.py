@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from marshmallow import Schema
+
 from orchestrator import intervene
 from orchestrator.api import schemas
+from orchestrator.api.fields import Text, limit, said
 from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.store import accounts
@@ -14,12 +17,18 @@ from orchestrator.store.pool import Row
 section = Section("accounts", "Providers with their credentials and limits; set in the configuration.")
 
 
-@section.route("GET", "/accounts", role="viewer", answer=schemas.page_of(schemas.Account()))
-def list_accounts() -> Any:
-    """Every account, its slots and whether it is paused."""
+class AccountsQuery(Schema):
+    limit = limit()
+    cursor = Text(load_default="", metadata=said("The `next` of a former page."))
+
+
+@section.route("GET", "/accounts", role="viewer", query=AccountsQuery(), answer=schemas.page_of(schemas.Account()))
+def list_accounts(query: dict[str, Any]) -> Any:
+    """Every account, its slots and whether it is paused, by name."""
     with reading() as connection:
-        found = accounts.list_accounts(connection)
-    return {"items": [_shown(row) for row in found], "next": None}
+        found = [row for row in accounts.list_accounts(connection) if row["name"] > query["cursor"]]
+    shown = found[: query["limit"]]
+    return {"items": list(map(_shown, shown)), "next": shown[-1]["name"] if len(found) > len(shown) else None}
 
 
 @section.route("POST", "/accounts/<name>/resume", role="operator", answer=schemas.Account(), refuses=[404])

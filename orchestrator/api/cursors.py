@@ -14,6 +14,7 @@ from orchestrator.store.paging import Place
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SHAPE = struct.Struct(">q16s")  # microseconds since 1970, the row's id
+PATTERN = "^[A-Za-z0-9_-]{32}$"  # of its base64
 T = TypeVar("T")
 
 

@@ -38,6 +38,9 @@ class Text(fields.String):
 class Cursor(fields.String):
     """The place in a list that a former page gave."""
 
+    def __init__(self) -> None:
+        super().__init__(metadata=said("The `next` of a former page.") | {"pattern": cursors.PATTERN})
+
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **_: Any) -> Any:
         text = super()._deserialize(value, attr, data)
         try:
@@ -54,6 +57,14 @@ class Label(Text):
         if parts is None:
             raise ValidationError(f"found {value!r}; allowed: name:value or name=value")
         return parts[1], parts[2]
+
+
+class Whole(fields.Integer):
+    """A whole number, not a text of one; 4.0 is one too, as in JSON Schema."""
+
+    def _validated(self, value: Any) -> Any:
+        whole = isinstance(value, float) and value.is_integer()
+        return super()._validated(int(value) if whole else value)
 
 
 class OneOrMore(fields.List[Any]):
@@ -88,7 +99,7 @@ def word(words: type[StrEnum], description: str = "") -> fields.String:
 
 def whole(low: int, high: int, **options: Any) -> fields.Integer:
     """A whole number, not a text of one."""
-    return fields.Integer(
+    return Whole(
         strict=True,
         validate=validate.Range(low, high, error=f"found {{input}}; allowed: {low} to {high}"),
         error_messages={"invalid": f"not a whole number; allowed: {low} to {high}"},

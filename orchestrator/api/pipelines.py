@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from flask import Response, jsonify, request
-from marshmallow import Schema, fields, validate
+from marshmallow import INCLUDE, Schema, fields, validate
 from werkzeug.exceptions import LengthRequired
 
 from orchestrator import catalog, loader
@@ -39,6 +39,13 @@ class PipelineQuery(Schema):
         error_messages={"invalid": "not a whole number; allowed: 1 and above"},
         metadata=said("The newest if left out."),
     )
+
+
+class JsonSchema(Schema):
+    """Any object."""
+
+    class Meta:
+        unknown = INCLUDE
 
 
 class PipelinesQuery(Schema):
@@ -103,7 +110,7 @@ def validate_pipeline() -> Any:
     return {"valid": True, "name": checked.name, "steps": list(checked.steps)}
 
 
-@section.route("GET", "/pipelines/schema.json", role="viewer", answer=Schema.from_dict({}, name="JsonSchema")())
+@section.route("GET", "/pipelines/schema.json", role="viewer", answer=JsonSchema())
 def schema() -> Response:
     """The JSON Schema of the format."""
     return jsonify(loader.json_schema())

@@ -43,6 +43,13 @@ class Parser(FlaskParser):
         raise InvalidInput(lines, fields=fields) from error
 
 
+def refuse_parameters(req: Request) -> None:
+    """For a route that knows none in its query. Raises InvalidInput."""
+    if req.args:
+        fields = {name: ["unknown; allowed: none"] for name in req.args}
+        raise InvalidInput("; ".join(f"{name}: {said[0]}" for name, said in fields.items()), fields=fields)
+
+
 def read_body(req: Request) -> bytes:
     """The whole body, if it is within the limit. Raises TooLarge, Incomplete, SlowSender."""
     here = services()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from marshmallow import Schema, fields
+from marshmallow import INCLUDE, Schema, fields
 
 from orchestrator.api.fields import Time, said, word
 from orchestrator.core.states import RunState, TaskState, Verdict
 
 
 class Problem(Schema):
-    """RFC 9457."""
+    """RFC 9457; some kinds have members of their own, as `verdict` or `parts`."""
+
+    class Meta:
+        unknown = INCLUDE
 
     type = fields.String(required=True, metadata=said("A URI reference that identifies the kind of problem."))
     title = fields.String(required=True)

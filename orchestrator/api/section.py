@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any, TypeVar
 
 import flask_smorest
+from flask import request
 from marshmallow import Schema
 
 from orchestrator.api.access import require
-from orchestrator.api.reading import Parser
+from orchestrator.api.reading import Parser, refuse_parameters
 from orchestrator.config import Role
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -52,20 +53,22 @@ class Section:
                 handler = self.blueprint.alt_response(other, schema=answer, description=description, success=True)(
                     handler
                 )
-            for refusal in (401, 403, *refuses):
+            for refusal in sorted({401, 403, 422, *refuses}):
                 handler = self.blueprint.alt_response(refusal, HTTPStatus(refusal).name)(handler)
             described = {"operationId": view.__name__, "security": [{"bearer": []}], "x-role": role, **(doc or {})}
             handler = self.blueprint.doc(**described)(handler)
-            self.blueprint.route(path, methods=[method])(_guarded(role, handler))
+            self.blueprint.route(path, methods=[method])(_guarded(role, handler, query))
             return view
 
         return register
 
 
-def _guarded(role: Role, handler: Any) -> Any:
+def _guarded(role: Role, handler: Any, query: Schema | None) -> Any:
     @wraps(handler)
     def guard(*arguments: Any, **parts: Any) -> Any:
         require(role)
+        if query is None:
+            refuse_parameters(request)
         return handler(*arguments, **parts)
 
     return guard

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import UUID
 
+from caller import Caller
 from stage import ACCOUNT, IMAGINE, Stage
 
 from orchestrator import catalog
@@ -90,3 +91,11 @@ def test_an_outage_pauses_the_account_until_it_passes(stage: Stage) -> None:
     stage.pass_time(200)
     assert stage.end(run_id).state is RunState.SUCCEEDED
     assert stage.paid == 3
+
+
+def test_the_list_of_accounts_has_pages(shared_web: Caller) -> None:
+    first = shared_web.get("/v1/accounts", limit=1)
+    second = shared_web.get("/v1/accounts", limit=1, cursor=first["next"])
+
+    assert [one["name"] for one in first["items"] + second["items"]] == ["acedata", "second"]
+    assert second["next"] is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import UUID
 
 import pytest
 from caller import Caller
@@ -125,3 +126,13 @@ def test_every_problem_has_a_page(shared_web: Caller) -> None:
 def test_an_application_does_not_share_anything_with_another(make_services: Any) -> None:
     first, second = create_app(make_services()), create_app(make_services(api_tokens=()))
     assert first.extensions["orchestrator"] is not second.extensions["orchestrator"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("GET", f"/v1/runs/{UUID(int=1)}"), ("GET", "/v1/accounts"), ("POST", "/v1/runs"), ("PUT", "/v1/pipelines/x")],
+)
+def test_an_unknown_parameter_is_refused_everywhere(shared_web: Caller, method: str, path: str) -> None:
+    problem = shared_web.refused(422, method, f"{path}?limt=1", json=None if method == "GET" else {})
+
+    assert "unknown; allowed: " in problem["errors"]["limt"][0]

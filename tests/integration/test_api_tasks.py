@@ -111,3 +111,10 @@ def test_an_unknown_task_is_not_found(shared_web: Caller, task_id: str) -> None:
     shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/retry")
     shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/choose", json={"quadrant": 1})
     shared_web.refused(404, "POST", f"/v1/tasks/{task_id}/resolve", json={"outcome": "failed"})
+
+
+@pytest.mark.parametrize(("quadrant", "status"), [(4.0, 409), (4.5, 422), ("4", 422), (True, 422)])
+def test_a_whole_number_is_one_however_it_is_written(web: Caller, quadrant: object, status: int) -> None:
+    run = web.open_run()
+
+    web.refused(status, "POST", f"/v1/tasks/{web.task(run, 'grid')['id']}/choose", json={"quadrant": quadrant})
