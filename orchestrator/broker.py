@@ -24,6 +24,7 @@ from kombu.exceptions import KombuError, OperationalError
 
 from orchestrator import redis_transport
 from orchestrator.errors import BrokerUnavailable
+from orchestrator.metrics import SHED
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +40,8 @@ ROUTES = {
 QUEUES = tuple(dict.fromkeys(ROUTES.values()))
 TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
 MOST = 10_000  # nudges that wait to be sent; while a broker hangs, more would only fill the memory
+MOST_WAITING = 10_000  # messages in one of the broker's queues; the sweep finds what is not said, or dropped
+_LOOK = 2.0  # seconds between two looks at a queue's length
 _PAUSE = 0.01  # seconds after sending, in which what is to go together may come together
 _CONFIRM = 10.0  # seconds for a broker to say that it has a message; one that does not is as good as away
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
@@ -101,12 +104,16 @@ def queues(url: str) -> list[Queue]:
     """On RabbitMQ quorum queues, which outlive the loss of a node, under names that say whose they are."""
     if not _is_amqp(url):
         return [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
-    safe = {"x-queue-type": "quorum"}
+    safe = {"x-queue-type": "quorum", "x-max-length": MOST_WAITING}  # the oldest are dropped
     return [Queue(f"orchestrator.{name}", Exchange(""), alias=name, queue_arguments=safe) for name in QUEUES]
 
 
 def _is_amqp(url: str) -> bool:
     return url.startswith(("amqp", "pyamqp"))
+
+
+def _is_redis(url: str) -> bool:
+    return url.startswith(("redis", "rediss", "valkey"))
 
 
 def _transport_options(url: str) -> dict[str, Any]:
@@ -115,7 +122,7 @@ def _transport_options(url: str) -> dict[str, Any]:
     if _is_amqp(url):
         # Without confirmation a message that the broker drops, because its disk is full say, counts as sent.
         return once | {"confirm_publish": True}
-    if not url.startswith(("redis", "rediss", "valkey")):
+    if not _is_redis(url):
         return once
     # Longer than any job: a message is given to a second worker only when the first one has died.
     waits = {"visibility_timeout": 1800, "socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
@@ -131,6 +138,8 @@ class Broker:
         self._sender: threading.Thread | None = None
         self._lock = threading.Lock()
         self._silent_until = 0.0
+        self._bounded = _is_redis(str(app.conf.broker_url))  # by us: these have no bound of their own
+        self._lengths: dict[str, tuple[float, int]] = {}  # queue -> when it was asked, messages in it
 
     def advance(self, run_id: UUID) -> None:
         self._put("advance", str(run_id))
@@ -154,6 +163,7 @@ class Broker:
 
     def _put(self, job: str, *arguments: Any, after: float = 0.0) -> None:
         if self._outbox.qsize() >= MOST:
+            SHED.labels("nudges", "unsent").inc()
             return
         self._outbox.put(Message(job, arguments, after))
         if self._sender is None:
@@ -194,6 +204,9 @@ class Broker:
             return
         job, arguments, _ = message
         try:
+            if self._bounded and self._length(ROUTES[job]) >= MOST_WAITING:
+                SHED.labels("nudges", "waiting").inc()
+                return
             self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True, confirm_timeout=_CONFIRM)
         except self._absence as error:
             self._silent_until = time.monotonic() + _SILENCE
@@ -201,11 +214,30 @@ class Broker:
         except Exception:  # the thread has to live: without it every nudge is lost
             log.exception("nudge lost", job=job)
 
+    def _length(self, queue: str) -> int:
+        """How many messages wait in the broker, as of a moment ago."""
+        asked_at, length = self._lengths.get(queue, (-_LOOK, 0))
+        if time.monotonic() - asked_at >= _LOOK:
+            with self.app.producer_pool.acquire(block=True) as producer:
+                length = _messages(producer.connection, queue)
+            self._lengths[queue] = time.monotonic(), length
+        return length
+
     @cached_property
     def _absence(self) -> tuple[type[BaseException], ...]:
         """What is raised when the broker is away, or full: each transport has errors of its own."""
         connection = self.app.connection_for_write()
         return (OperationalError, KombuError, OSError, *connection.connection_errors, *connection.channel_errors)
+
+
+def _messages(connection: Any, queue: str) -> int:
+    _ = connection.default_channel  # connects as a sender does: once, without a pause for another try
+    try:
+        with connection.channel() as channel:
+            declared: Any = Queue(queue, channel=channel).queue_declare(passive=True)
+            return int(declared.message_count)
+    except connection.channel_errors:  # nobody has said anything yet
+        return 0
 
 
 def together(messages: Iterable[Message]) -> Iterator[Message]:

@@ -18,7 +18,7 @@ from kombu import Connection, Queue
 from stage import ACCOUNT, TOKEN, Stage, stage
 from structlog.testing import capture_logs
 
-from orchestrator.broker import Broker, make_app, queues
+from orchestrator.broker import MOST_WAITING, Broker, make_app, queues
 from orchestrator.core.states import RunState
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.services import Services
@@ -58,6 +58,22 @@ def heard(server: Server, name: str, count: int) -> list[tuple[str, Any]]:
             message.ack()
         assert not queue.clear()  # how many there were
     return [(message.headers["task"], message.payload[0]) for message in messages]
+
+
+def test_a_queue_that_nobody_empties_grows_no_further(
+    server: Server, broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if server.url.startswith("amqp"):
+        assert all(queue.queue_arguments["x-max-length"] == MOST_WAITING for queue in queues(server.url))
+        return  # what the queue is declared with is RabbitMQ's own affair
+    monkeypatch.setattr("orchestrator.broker.MOST_WAITING", 3)
+    monkeypatch.setattr("orchestrator.broker._LOOK", 0.0)
+    for _ in range(10):
+        broker.act()
+    broker.advance(uuid4())  # another queue has its own length
+    broker.close()
+    heard(server, "media", 3)
+    heard(server, "advance", 1)
 
 
 def test_each_nudge_arrives_once_in_its_queue_and_carries_ids_only(server: Server, broker: Broker) -> None:
