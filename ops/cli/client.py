@@ -82,6 +82,19 @@ class Client:
             raise self._silent(error) from error
         return self._answer(response)
 
+    def lines(self, *path: str) -> Iterator[bytes]:
+        """The lines of an answer that may be too large to hold. Raises Refused, Unreachable."""
+        url = f"{self.url}/{'/'.join(quote(part, safe=':') for part in path)}"
+        try:
+            response = self._pool.request("GET", url, headers=self._headers, redirect=False, preload_content=False)
+            if response.status != HTTPStatus.OK:
+                self._answer(response)
+                raise self._strange()
+            with response:
+                yield from response
+        except HTTPError as error:
+            raise self._silent(error) from error
+
     def _answer(self, response: urllib3.BaseHTTPResponse) -> Answer:
         if response.status >= 400:
             raise self._refused(response)

@@ -8,6 +8,7 @@ import rich_click as click
 
 from ops.cli import display, summary
 from ops.cli.client import Client
+from ops.cli.evidence import write_evidence
 from ops.cli.following import attend
 from ops.cli.ids import an_id
 from ops.cli.listing import Item, json_option, list_options, pairs, show_list
@@ -98,6 +99,15 @@ def retry(client: Client, run_id: str, step: str | None, wait: bool, as_json: bo
         attend(client, run["id"], timeout=None, as_json=as_json)
     else:
         _done(run, as_json)
+
+
+@runs.command()
+@click.argument("run_id", callback=an_id, metavar="ID")
+@click.option("--output", "-o", default="-", metavar="FILE", help="Where to write it; - is stdout.  [default: -]")
+@with_server
+def export(client: Client, run_id: str, output: str) -> None:
+    """Take out a run's whole evidence, raw deliveries and all: a line of JSON per thing."""
+    write_evidence(client.lines("v1", "runs", run_id, "export"), output)
 
 
 def _done(run: Item, as_json: bool) -> None:

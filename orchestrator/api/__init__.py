@@ -10,6 +10,7 @@ from orchestrator.api import (
     attention,
     callbacks,
     docs,
+    evidence,
     health,
     here,
     pipelines,
@@ -25,6 +26,7 @@ __all__ = ["install"]
 SECTIONS = (
     attention.section,
     runs.section,
+    evidence.section,
     tasks.section,
     callbacks.section,
     pipelines.section,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from orchestrator.api.fields import Cursor, Text, Time, limit, one_of, said
 from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.core.states import Verdict
+from orchestrator.evidence import encoded
 from orchestrator.store import callbacks
 from orchestrator.store.paging import Place
 
@@ -70,7 +70,7 @@ def get_callback(callback_id: UUID) -> Any:
     """One delivery with its body, byte for byte."""
     with reading() as connection:
         found = callbacks.get_callback(connection, callback_id)
-    encoding, body = _text(bytes(found["body"]))
+    encoding, body = encoded(bytes(found["body"]))
     return found | {"kept": len(found["body"]), "encoding": encoding, "body": body}
 
 
@@ -124,10 +124,3 @@ def dismiss_many(dismissal: dict[str, Any]) -> Any:
             now=now,
         )
     return {"dismissed": number, "more": number == AT_ONCE}
-
-
-def _text(body: bytes) -> tuple[str, str]:
-    try:
-        return "utf-8", body.decode()
-    except UnicodeDecodeError:
-        return "base64", base64.b64encode(body).decode()

@@ -38,6 +38,7 @@ class Section:
         body_required: bool = True,
         also: Mapping[int, str] | None = None,
         refuses: Iterable[int] = (),
+        media_type: str | None = None,
         doc: Mapping[str, Any] | None = None,
     ) -> Callable[[View], View]:
         """Register a view. also: further good answers of the same shape; refuses: statuses of its refusals."""
@@ -48,7 +49,7 @@ class Section:
                 handler = self.blueprint.arguments(query, location="query")(handler)
             if body is not None:
                 handler = self.blueprint.arguments(body, location="json", required=body_required)(handler)
-            handler = self.blueprint.response(status, answer)(handler)
+            handler = self.blueprint.response(status, answer, content_type=media_type)(handler)
             for other, description in (also or {}).items():
                 handler = self.blueprint.alt_response(other, schema=answer, description=description, success=True)(
                     handler

@@ -222,6 +222,14 @@ CREATE TABLE absences (
     CONSTRAINT absences_task_id_fkey FOREIGN KEY (task_id) REFERENCES tasks(id) ON DELETE CASCADE
 );
 
+CREATE TABLE erasures (
+    run_id uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    by text NOT NULL,
+    CONSTRAINT erasures_pkey PRIMARY KEY (run_id),
+    CONSTRAINT erasures_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id) ON DELETE CASCADE
+);
+
 CREATE OR REPLACE FUNCTION lock_jobs(p_account text, p_external_ids text[])
  RETURNS void
  LANGUAGE sql
@@ -343,6 +351,7 @@ DECLARE
     v_name text := (SELECT name FROM unnest(v_names) name WHERE name IS NOT NULL LIMIT 1);
     v_scope uuid := coalesce(p_task, '00000000-0000-0000-0000-000000000000');
     v_known verdict;
+    v_erased boolean := false;
     v_order verdict[] := ARRAY ['accepted', 'late', 'parked', 'stale', 'duplicate'];
 BEGIN
     ended_runs := '{}';
@@ -378,6 +387,8 @@ BEGIN
         task_id := v_task.id;
         SELECT * INTO v_merged FROM merge_event(v_task, v_event, p_source, p_now);
         v_task := v_merged.p_task;
+        v_erased := v_erased OR v_merged.verdict <> 'accepted' AND v_task.finished_at IS NOT NULL
+            AND EXISTS (SELECT FROM erasures e WHERE e.run_id = v_task.run_id);
         IF verdict IS NULL OR array_position(v_order, v_merged.verdict) < array_position(v_order, verdict) THEN
             verdict := v_merged.verdict;
             reason := v_merged.reason;
@@ -391,7 +402,8 @@ BEGIN
         INSERT INTO callbacks AS c (id, account, scope, task_id, external_id, source, verdict, reason, content_type,
                                     digest, size, body, events, received_at)
         VALUES (p_id, p_account, v_scope, receive.task_id, v_name, p_source, receive.verdict, receive.reason,
-                p_content_type, p_digest, octet_length(p_body), p_body, p_events, p_now)
+                p_content_type, p_digest, octet_length(p_body), CASE WHEN v_erased THEN '' ELSE p_body END,
+                CASE WHEN v_erased THEN '[]' ELSE p_events END, p_now)
         ON CONFLICT (scope, digest, account) DO UPDATE
         SET copies = c.copies + (c.id <> p_id)::integer, verdict = EXCLUDED.verdict, reason = EXCLUDED.reason,
             task_id = EXCLUDED.task_id, external_id = EXCLUDED.external_id, events = EXCLUDED.events,
@@ -512,3 +524,22 @@ BEGIN
     VALUES (p_task, v_task.state, 'ready', 'refused: ' || (p_error ->> 'code'), p_now);
     RETURN 'ready';
 END $function$;
+
+CREATE OR REPLACE FUNCTION deliveries_of(p_run uuid)
+ RETURNS SETOF uuid
+ LANGUAGE sql
+AS $function$
+    WITH mine AS MATERIALIZED (SELECT id, account, external_id FROM tasks WHERE run_id = p_run)
+    SELECT c.id FROM mine JOIN callbacks c ON c.task_id = mine.id
+    UNION
+    SELECT c.id FROM mine JOIN callbacks c ON c.scope = mine.id
+    UNION
+    SELECT c.id FROM mine JOIN callbacks c ON c.external_id = mine.external_id AND c.account = mine.account
+    UNION
+    -- An account's hook may be told of several jobs at once; that delivery is filed under one of them.
+    SELECT c.id FROM runs r JOIN callbacks c
+        ON c.received_at BETWEEN r.created_at AND coalesce(r.finished_at, 'infinity') + interval '7 days'
+    WHERE r.id = p_run AND c.account IN (SELECT account FROM mine)
+      AND c.scope = '00000000-0000-0000-0000-000000000000' AND jsonb_array_length(c.events) > 1
+      AND EXISTS (SELECT FROM jsonb_array_elements(c.events) e JOIN mine ON mine.external_id = e ->> 'external_id');
+$function$;

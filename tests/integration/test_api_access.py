@@ -16,6 +16,7 @@ NEEDS = [
     ("POST", "/v1/runs", "operator"),
     ("POST", f"/v1/runs/{ID}/cancel", "operator"),
     ("POST", f"/v1/runs/{ID}/retry", "operator"),
+    ("GET", f"/v1/runs/{ID}/export", "operator"),
     ("GET", "/v1/tasks", "viewer"),
     ("GET", f"/v1/tasks/{ID}/history", "viewer"),
     ("POST", f"/v1/tasks/{ID}/choose", "operator"),
