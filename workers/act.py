@@ -26,13 +26,14 @@ from workers.keep import keep
 
 log = structlog.get_logger(__name__)
 LEASE = 30.0  # seconds without a sign of life after which the worker is taken for dead
+SHIFT = timedelta(minutes=10)  # of one job, so that its message is acknowledged long before the broker gives up on it
 AGAIN = Backoff(first=2.0, most=120.0)
 
 
 def act_ready(services: Services) -> int:
     """Do local acts until none is ready, the most urgent first. How many."""
-    count = 0
-    while True:
+    count, over = 0, services.now() + SHIFT
+    while services.now() < over:
         with services.db.connection() as connection:
             task = tasks.claim_act(connection, lease=LEASE, now=services.now())
         if task is None:
@@ -40,6 +41,8 @@ def act_ready(services: Services) -> int:
         with held(services, task):
             _act(services, task)
         count += 1
+    services.nudge.act()
+    return count
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from orchestrator.errors import InvalidInput, ProviderError
 from orchestrator.intake import take_events
 from orchestrator.services import Services
 from orchestrator.store import tasks
-from workers.submit import order_of, patience, settle
+from workers.submit import SHIFT, order_of, patience, settle
 
 log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
@@ -35,7 +35,10 @@ def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> Non
         found = [tasks.get_task(connection, task_id) for task_id in task_ids]
     mine = [task for task in found if task.kind is TaskKind.PROVIDER and task.account == account_name]
     _poll(services, account, [task for task in mine if task.state is TaskState.WAITING and task.external_id])
+    over = services.now() + SHIFT
     for task in mine:
+        if services.now() >= over:
+            return  # the sweep comes again for the others
         if task.state is TaskState.UNCERTAIN or (task.state is TaskState.WAITING and not task.external_id):
             _find(services, account, task)
 
@@ -153,6 +156,7 @@ def _end(services: Services, task: Task, error: TaskError, *, cause: str) -> Non
 
 def _find(services: Services, account: Account, task: Task) -> None:
     """Look for a submission whose answer was lost."""
+    asked_at = services.now()  # a list shows what was there when it was asked for, however long it took to read
     try:
         sighting = _sighting(services, account, task)
     except (ProviderError, InvalidInput) as silence:
@@ -162,7 +166,7 @@ def _find(services: Services, account: Account, task: Task) -> None:
     if sighting.external_id:
         settle(services, account, task, Accepted(sighting.external_id, sighting.events))
         log.info("found", account=account.name, task=str(task.id), external_id=sighting.external_id)
-    elif sighting.absent and _settled(services, account, task):
+    elif sighting.absent and _settled(services, account, task, asked_at):
         error = TaskError("never_arrived", "the provider does not have it")
         state = settle(services, account, task, Refused(error, retry=True, after=0.0))
         log.info("never arrived", account=account.name, task=str(task.id), state=state)
@@ -182,7 +186,7 @@ def _sighting(services: Services, account: Account, task: Task) -> Sighting:
     return dialect.find(account, replace(order, taken=taken)) if taken else sighting
 
 
-def _settled(services: Services, account: Account, task: Task) -> bool:
+def _settled(services: Services, account: Account, task: Task, asked_at: datetime) -> bool:
     """Whether nobody can be sending it still, and the provider has had time to show it, and has been asked enough."""
     enough = task.state is TaskState.UNCERTAIN and task.looks + 1 >= LEAST_LOOKS
-    return enough and _age(task, services.now()) >= max(services.config.settle, patience(services, account, task))
+    return enough and _age(task, asked_at) >= max(services.config.settle, patience(services, account, task))

@@ -103,6 +103,8 @@ def _submit(services: Services, account: Account, task: Task) -> None:
     except InvalidInput as error:
         outcome = Refused(TaskError("invalid_order", error.message))
     else:
+        if _stood_still(services, task):
+            return
         outcome = dialect.submit(account, order, _reporter(services, account, task))
     state = settle(services, account, task, outcome)
     log.info(
@@ -117,6 +119,19 @@ def _submit(services: Services, account: Account, task: Task) -> None:
         external_id=getattr(outcome, "external_id", None),
         error=outcome.error.as_json() if isinstance(outcome, Refused) else None,
     )
+
+
+def _stood_still(services: Services, task: Task) -> bool:
+    """Whether so much time has passed since the claim that others may soon take the submission for lost, and send it
+    themselves: then it is not sent here. (A machine that is suspended or swaps stands still anywhere.)"""
+    now = services.now()
+    if task.submitted_at is None or now < task.submitted_at + timedelta(seconds=services.config.submit_timeout):
+        return False
+    error = TaskError("stood_still", "the worker stood still before it could send it")
+    with services.db.connection() as connection:
+        state = tasks.refuse_submission(connection, task.id, error, retry_at=now, now=now, submission=task.submissions)
+    log.warning("stood still", account=task.account, task=str(task.id), state=state and state.value)
+    return True
 
 
 def settle(services: Services, account: Account, task: Task, outcome: SubmitOutcome) -> str:

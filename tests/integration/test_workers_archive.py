@@ -14,6 +14,7 @@ from stage import GRID, Stage
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.store import tasks
+from workers import act
 from workers.act import held as lease_of
 from workers.keep import keep
 
@@ -212,3 +213,14 @@ def test_only_the_newest_claim_ends_an_act_or_renews_it(stage: Stage) -> None:
     assert keep(stage.services, newest) is True
     stage.pass_time(4)
     assert stage.end(run_id).state is RunState.SUCCEEDED
+
+
+def test_an_act_s_message_is_not_held_for_ever_while_there_is_always_another_act(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.nudges.lost = {"act"}
+    for _ in range(2):
+        held(stage)
+    monkeypatch.setattr(act, "keep", lambda services, task: stage.forward(601) or keep(services, task))
+    assert act.act_ready(stage.services) == 1
+    assert stage.nudges.said[-1] == "act"  # for who takes the next one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.intervene import resolve
 from orchestrator.store import tasks
+from workers.look import look
 from workers.submit import order_of
 
 MakeStage = Callable[..., Stage]
@@ -199,3 +201,47 @@ def test_a_person_gives_it_up(stage: Stage) -> None:
     assert stage.end(run_id).state is RunState.FAILED
     assert stage.code(run_id) == "submission_uncertain"
     assert stage.slots_in_use() == 0
+
+
+def test_a_worker_that_stood_still_before_sending_does_not_send_any_more(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialect = stage.services.dialect(ACCOUNT)
+    check = type(dialect).check
+
+    def stand_still(*arguments: Any) -> None:
+        monkeypatch.undo()
+        check(*arguments)
+        stage.forward(stage.services.config.submit_timeout + 1)  # the machine was suspended, say
+
+    monkeypatch.setattr(type(dialect), "check", stand_still)
+    run_id = stage.open()
+    stage.work()
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert "refused: stood_still" in [line["cause"] for line in stage.rows("SELECT cause FROM transitions")]
+    assert (stage.paid, stage.asked(IMAGINE), stage.task(run_id).submissions) == (1, 1, 2)
+
+
+def test_a_list_that_took_long_to_read_shows_what_was_there_when_it_was_asked_for(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second look-up is asked for too early, and its answer comes late: it proves nothing."""
+    stage.spoil(cut=True)
+    run_id = stage.open()
+    stage.work()
+    stage.pass_time(8)  # the first look-up has shown its absence
+    dialect = stage.services.dialect(ACCOUNT)
+    find = type(dialect).find
+
+    def slow(*arguments: Any) -> Any:
+        found = find(*arguments)
+        stage.clock.ahead += timedelta(seconds=60)
+        return found
+
+    monkeypatch.setattr(type(dialect), "find", slow)
+    look(stage.services, ACCOUNT, [stage.task(run_id).id])
+    assert stage.state(run_id) is TaskState.UNCERTAIN
+    monkeypatch.undo()
+    stage.pass_time(30)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert stage.paid == 1
