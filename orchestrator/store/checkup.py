@@ -15,7 +15,7 @@ from orchestrator.errors import ConfigError, DatabaseUnavailable
 from orchestrator.store.health import missing_migrations, unknown_migrations
 from orchestrator.store.pool import Connection, Row, row, rows, value
 from orchestrator.store.queries import load
-from orchestrator.store.session import check_version
+from orchestrator.store.session import greet
 
 _SQL = load("checkup")
 
@@ -32,7 +32,8 @@ class Checkup:
 
 
 def check_up(url: str) -> Checkup:
-    """One connection, closed again. Raises DatabaseUnavailable with the reason, ConfigError for what is no URL."""
+    """One connection, closed again. Raises DatabaseUnavailable with the reason, of which UnfitDatabase is one of the
+    server's kind, and ConfigError for what is no URL."""
     if urlsplit(url).netloc.count("@") > 1:
         # Half of such a password is taken for the host, and would be told in the error.
         raise ConfigError("DATABASE_URL: an @ in the password is written %40")
@@ -40,7 +41,7 @@ def check_up(url: str) -> Checkup:
         with psycopg.Connection[Row].connect(
             url, connect_timeout=5, autocommit=True, row_factory=dict_row
         ) as connection:
-            check_version(connection.info.server_version, connection.info.parameter_status("server_version") or "")
+            greet(connection)
             # The clock last: nothing comes between it and the caller's own.
             missing = tuple(missing_migrations(connection))
             unknown = tuple(unknown_migrations(connection))

@@ -14,7 +14,7 @@ from typing import LiteralString
 
 import psycopg
 
-from orchestrator.errors import DatabaseBusy, DatabaseUnavailable
+from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, UnfitDatabase
 from orchestrator.store.queries import load
 from orchestrator.store.session import check_version, is_pooled
 
@@ -47,6 +47,9 @@ def migrate(url: str, *, patience: float = PATIENCE) -> list[str]:
             check_version(connection.info.server_version, connection.info.parameter_status("server_version") or "")
             known = _applied(connection)
             missing = {name: text for name, text in files().items() if name not in known}
+            if missing and is_pooled(connection):
+                # What is made outside a transaction is guarded by a lock of the session.
+                raise UnfitDatabase("migrations need the database's own address, not that of a connection pooler")
             return [name for name, text in missing.items() if _patiently(connection, name, text, over)]
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(f"the database is not reachable: {error}") from error
@@ -80,8 +83,6 @@ def _whole(connection: psycopg.Connection, name: str, text: str) -> bool:
 
 
 def _one_by_one(connection: psycopg.Connection, name: str, text: str) -> bool:
-    if is_pooled(connection):
-        raise DatabaseUnavailable(f"migration {name} needs the database's own address: there is a pooler before it")
     _take(connection, _SQL["lock_session"])
     try:
         if name in _applied(connection):
