@@ -55,7 +55,7 @@ ci: test  ## what CI runs
 
 test-deps:  ## the real servers that the tests use when they are installed
 	apt-get update -qq
-	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server rabbitmq-server chromium
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends redis-server rabbitmq-server pgbouncer postgresql-15 chromium
 
 format: .venv/.tests
 	$(BIN)/ruff check --fix .
