@@ -21,7 +21,7 @@ import structlog
 from orchestrator.errors import SlowSender
 
 log = structlog.get_logger(__name__)
-MOST = 3  # of the server's eight threads
+MOST = 3  # of the threads that the server has
 SLOW = 2.0  # seconds; a body that takes longer counts against senders of whom many are read at once
 SILENCE = 20.0  # seconds
 LOOK = 2.0  # seconds between looks for connections that are silent

@@ -33,7 +33,7 @@ def from_file(path: Path) -> dict[str, Any]:
     """A JSON object of inputs. Raises Refused."""
     try:
         values = json.loads(_bytes(f"--input-file {path}", path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(f"--input-file {path}: it is not JSON: {error}") from None
     if not isinstance(values, dict):
         raise Refused(f"--input-file {path}: an object with the names of inputs as keys is needed")
@@ -64,7 +64,7 @@ def _value(name: str, texts: list[str], kind: str) -> Any:
     text = _content(where, texts[0])
     try:
         return _READ[kind](text) if kind in _READ else text
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused(f"{where}={text[:60]}: allowed: {_WORDS[kind]}") from None
 
 
@@ -93,7 +93,7 @@ def _element(text: str) -> Any:
     """One element of a list: numbers, truths and structures as JSON has them, every other word as text."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -146,7 +146,7 @@ def test_one_tasks_token_holds_few_threads(served: Served) -> None:
     with ExitStack() as held:
         waiting = [
             held.enter_context(socket.create_connection(("127.0.0.1", served.port), timeout=PATIENCE))
-            for _ in range(12)  # more than the server has threads
+            for _ in range(40)  # more than the server has threads
         ]
         for one in waiting:
             one.sendall(f"POST {task} HTTP/1.1\r\nHost: x\r\n".encode() + ENDLESS)
