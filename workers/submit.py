@@ -47,7 +47,7 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
         return 0
     account = services.config.account(account_name)
     lease = services.config.submit_timeout * LEASE
-    count, over = 0, services.now() + SHIFT
+    count, over, pauses = 0, services.now() + SHIFT, set[float]()
     while services.now() < over:
         with services.db.connection() as connection:
             task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
@@ -58,10 +58,12 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
             ready = 1
         _submit(services, account, task)
         count += 1
-    if count and account.submits_per_second:
+        pauses.add(account.pause_after(task.params.get("with", {}).get("mode")))
+    pauses.discard(0.0)
+    for pause in pauses:
         # Only who has submitted sees to the next one, so that these nudges do not multiply.
-        services.nudge.submit(account_name, after=1 / account.submits_per_second)
-    elif services.now() >= over:
+        services.nudge.submit(account_name, after=pause)
+    if not pauses and services.now() >= over:
         services.nudge.submit(account_name)
     return count
 

@@ -161,6 +161,7 @@ class Account(Schema):
     slots = fields.Integer(metadata=said("Submissions in flight at once."))
     in_use = fields.Integer()
     submits_per_second = fields.Float(allow_none=True)
+    modes = fields.Dict(metadata=said("The modes with limits of their own: slots, submits_per_second."))
     paused = fields.Boolean()
     paused_until = Time(allow_none=True)
     paused_reason = fields.String(allow_none=True)

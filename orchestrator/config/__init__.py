@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from orchestrator.config.accounts import Account, accounts, url
+from orchestrator.config.accounts import Account, Limits, accounts, url
 from orchestrator.config.api_tokens import ROLES, ApiToken, Role, api_tokens
 from orchestrator.config.keep import Keep, keep
 from orchestrator.config.rates import API_RATE, CALLBACK_RATE, HOOK_RATE, rates
 from orchestrator.core.rate import Rate
 from orchestrator.errors import ConfigError
 
-__all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Keep", "Role", "load"]
+__all__ = ["DEFAULT_PUBLIC_URL", "ROLES", "Account", "ApiToken", "Config", "Keep", "Limits", "Role", "load"]
 
 SUBMIT_TIMEOUT, SETTLE = 30.0, 45.0
 DEFAULT_PUBLIC_URL = "http://127.0.0.1:8080"

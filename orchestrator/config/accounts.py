@@ -16,6 +16,7 @@ from orchestrator.core.actions import ACTIONS
 from orchestrator.errors import ConfigError
 
 Callback = Literal["push", "poll", "both"]
+MODES = ("fast", "relax", "turbo")
 PROVIDERS = ("acedata", "mjproxy", "imagineapi")
 CREDENTIALS = {"acedata": "ACEDATA_TOKEN", "mjproxy": "MJPROXY_SECRET", "imagineapi": "IMAGINEAPI_TOKEN"}
 # Behind a gateway, and without a hook entered in the provider's dashboard, callbacks of these never come.
@@ -24,10 +25,19 @@ DEFAULT_BASE_URL = {"acedata": "https://api.acedata.cloud", "imagineapi": "https
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Of one mode, within the account's own. slots: in flight at once. None is unlimited."""
+
+    slots: int | None = None
+    submits_per_second: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
     """A provider with a base URL, credentials and limits.
 
     slots: submissions in flight at once. submits_per_second: None is unlimited. callback: how results come back.
+    modes: what ``mode`` may be; mode_limits: of those that have limits of their own.
     stream: ask for progress frames (as several POSTs when pushed, read by the worker when polled).
     prices: of an accepted action, in any unit, so that runs can say what they cost.
     quiet: seconds of silence after which a pushed task is polled. poll: seconds between polls of a polled task.
@@ -39,7 +49,8 @@ class Account:
     token: str = field(repr=False, default="")
     slots: int = 5
     submits_per_second: float | None = None
-    modes: tuple[str, ...] = ("fast", "relax", "turbo")
+    modes: tuple[str, ...] = MODES
+    mode_limits: Mapping[str, Limits] = field(default_factory=dict)
     callback: Callback = "push"
     stream: bool = False
     quiet: float = 120.0
@@ -49,6 +60,16 @@ class Account:
     @property
     def pushes(self) -> bool:
         return self.callback != "poll"
+
+    @property
+    def default_mode(self) -> str:
+        """The mode for which a submission counts that names none."""
+        return "fast" if "fast" in self.modes or not self.modes else self.modes[0]
+
+    def pause_after(self, mode: str | None) -> float:
+        """Seconds until the account may take another submission of this mode; 0 without a rate."""
+        limits = self.mode_limits.get(mode or self.default_mode, Limits())
+        return max(1 / rate if rate else 0.0 for rate in (self.submits_per_second, limits.submits_per_second))
 
 
 def accounts(values: Mapping[str, str]) -> dict[str, Account]:
@@ -73,7 +94,8 @@ def accounts(values: Mapping[str, str]) -> dict[str, Account]:
     return found
 
 
-_ACCOUNT_KEYS = frozenset(Account.__dataclass_fields__)
+_ACCOUNT_KEYS = frozenset(Account.__dataclass_fields__) - {"mode_limits"}
+_LIMITS = {"slots": 1, "submits_per_second": 0.001}  # the least that each may be
 
 
 def _accounts_file(path: Path, values: Mapping[str, str]) -> dict[str, Account]:
@@ -117,7 +139,7 @@ def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
     )
     fields.setdefault("callback", DEFAULT_CALLBACK[fields["provider"]])
     fields["token"] = _expand(where, str(fields.get("token", "")), values)
-    fields["modes"] = _modes(where, fields)
+    fields["modes"], fields["mode_limits"] = _modes(where, fields.get("modes", list(MODES)))
     _check_kinds(where, fields)
     for key, low in (("slots", 1), ("quiet", 0), ("poll", 0), ("submits_per_second", 0.001)):
         if key in fields and not _is_number(fields[key], low):
@@ -126,16 +148,33 @@ def _account(where: str, entry: Any, values: Mapping[str, str]) -> Account:
     return Account(**fields)
 
 
-def _modes(where: str, fields: Mapping[str, Any]) -> tuple[str, ...]:
-    modes = fields.get("modes", ["fast", "relax", "turbo"])
-    if not isinstance(modes, list) or not all(isinstance(mode, str) for mode in modes):
-        raise ConfigError(f"{where}: modes: {modes!r} is not a list of words")
-    return tuple(modes)
+def _modes(where: str, modes: Any) -> tuple[tuple[str, ...], dict[str, Limits]]:
+    """The modes, a list or a mapping to limits, and the limits of those that have some."""
+    if not isinstance(modes, list | dict) or not all(isinstance(mode, str) for mode in modes):
+        raise ConfigError(f"{where}: modes: {modes!r} is not a list of words, or a mapping of words to limits")
+    limits = modes if isinstance(modes, dict) else {}
+    return tuple(modes), {mode: _limits(f"{where}: modes: {mode}", its) for mode, its in limits.items() if its}
+
+
+def _limits(where: str, given: Any) -> Limits:
+    if not isinstance(given, dict):
+        raise ConfigError(f"{where}: {given!r} is not a mapping; allowed: {', '.join(_LIMITS)}")
+    for key, value in given.items():
+        if key not in _LIMITS:
+            raise ConfigError(f"{where}: unknown key {key!r}; allowed: {', '.join(_LIMITS)}")
+        if not _is_number(value, _LIMITS[key]):
+            raise ConfigError(f"{where}: {key}: {value!r} is not a number of at least {_LIMITS[key]}")
+    _check_slots(where, given)
+    return Limits(**given)
 
 
 def _check_kinds(where: str, fields: Mapping[str, Any]) -> None:
     if not isinstance(fields.get("stream", False), bool):
         raise ConfigError(f"{where}: stream: {fields['stream']!r}; allowed: true, false")
+    _check_slots(where, fields)
+
+
+def _check_slots(where: str, fields: Mapping[str, Any]) -> None:
     if not isinstance(fields.get("slots", 1), int):
         raise ConfigError(f"{where}: slots: {fields['slots']!r} is not a whole number")
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
-from orchestrator.config import Account
-from orchestrator.store.pool import Connection, Row, execute, row, rows
+from orchestrator.config import Account, Limits
+from orchestrator.store.pool import Connection, Row, execute, json, row, rows
 from orchestrator.store.queries import load
 
 _SQL = load("accounts")
@@ -22,8 +24,14 @@ def put_accounts(connection: Connection, accounts: Iterable[Account]) -> None:
             provider=account.provider,
             slots=account.slots,
             submits_per_second=account.submits_per_second,
+            modes=json({mode: _known(limits) for mode, limits in account.mode_limits.items()}),
+            default_mode=account.default_mode,
         )
         execute(connection, _SQL["drop_free_slots"], name=account.name, slots=account.slots)
+
+
+def _known(limits: Limits) -> dict[str, Any]:
+    return {name: value for name, value in asdict(limits).items() if value is not None}
 
 
 def pause_account(connection: Connection, name: str, *, until: datetime, reason: str) -> None:

@@ -119,7 +119,7 @@ class Database:
     def reading(self, longest: float) -> Iterator[Connection]:
         """A connection for a reader who can ask again: the server gives up a statement after ``longest`` seconds."""
         with self.transaction() as connection:
-            value(connection, _SQL["limit_statements"], milliseconds=str(int(longest * 1000)))
+            limit_statements(connection, longest)
             yield connection
 
     def renew(self) -> None:
@@ -163,6 +163,11 @@ class Database:
         if self._used >= self._size:
             return DatabaseUnavailable(f"all {self._size} connections to the database are in use")
         return DatabaseUnavailable("the database is not reachable: PoolTimeout")
+
+
+def limit_statements(connection: Connection, seconds: float) -> None:
+    """For the rest of this transaction."""
+    value(connection, _SQL["limit_statements"], milliseconds=str(int(seconds * 1000)))
 
 
 def rows(connection: Connection, statement: LiteralString, **values: Any) -> list[Row]:

@@ -37,11 +37,16 @@ class OpenRuns:
     def one_more(self, connection: Connection, now: datetime) -> None:
         """Raises TooManyOpenRuns."""
         if self._look_at is None or now >= self._look_at:
-            self._count = int(value(connection, _SQL["count_open"], most=self._most))
+            self._count = count_open(connection, most=self._most)
             self._look_at = now + LOOK
         if self._count >= self._most:
             raise TooManyOpenRuns(f"{self._most} runs are open, the most that may be")
         self._count += 1
+
+
+def count_open(connection: Connection, *, most: int) -> int:
+    """Runs that have not ended, counted up to ``most``."""
+    return int(value(connection, _SQL["count_open"], most=most))
 
 
 def insert_run(

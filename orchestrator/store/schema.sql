@@ -18,6 +18,14 @@ AS $function$
     FROM jsonb_each_text(p_inputs)
 $function$;
 
+CREATE OR REPLACE FUNCTION mode_of(p_params jsonb, p_default text)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT coalesce(p_params #>> '{with,mode}', p_default)
+$function$;
+
 CREATE TABLE pipelines (
     name text NOT NULL,
     version integer NOT NULL,
@@ -62,6 +70,9 @@ CREATE TABLE accounts (
     paused_until timestamp with time zone,
     paused_reason text,
     strikes integer NOT NULL DEFAULT 0,
+    modes jsonb NOT NULL DEFAULT '{}'::jsonb,
+    mode_next jsonb NOT NULL DEFAULT '{}'::jsonb,
+    default_mode text NOT NULL DEFAULT ''::text,
     CONSTRAINT accounts_pkey PRIMARY KEY (name),
     CONSTRAINT accounts_slots_check CHECK ((slots > 0))
 );
@@ -420,10 +431,14 @@ DECLARE
     v_account accounts;
     v_slot integer;
     v_task tasks;
+    v_full text[] := '{}';
+    v_mode text;
 BEGIN
     SELECT * INTO v_account FROM accounts WHERE name = p_account;
     IF v_account.submits_per_second IS NOT NULL THEN
         SELECT * INTO v_account FROM accounts WHERE name = p_account FOR NO KEY UPDATE SKIP LOCKED;
+    ELSIF v_account.modes <> '{}' THEN
+        SELECT * INTO v_account FROM accounts WHERE name = p_account FOR NO KEY UPDATE;
     END IF;
     IF v_account.name IS NULL OR v_account.paused_until > p_now OR v_account.next_submit_at > p_now THEN
         RETURN;
@@ -433,9 +448,13 @@ BEGIN
        AND EXISTS (SELECT FROM tasks WHERE account = p_account AND state = 'submitting') THEN
         RETURN;
     END IF;
+    IF v_account.modes <> '{}' THEN
+        v_full := full_modes(v_account, p_now);
+    END IF;
     LOOP
         SELECT * INTO v_task FROM tasks
         WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
+          AND (v_full = '{}' OR mode_of(params, v_account.default_mode) <> ALL (v_full))
         ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
         IF NOT FOUND THEN
             RETURN;
@@ -454,6 +473,13 @@ BEGIN
     UPDATE slots SET task_id = v_task.id WHERE account = p_account AND number = v_slot;
     IF v_account.submits_per_second IS NOT NULL THEN
         UPDATE accounts SET next_submit_at = p_now + make_interval(secs => 1 / submits_per_second)
+        WHERE name = p_account;
+    END IF;
+    v_mode := mode_of(v_task.params, v_account.default_mode);
+    IF v_account.modes #> ARRAY [v_mode, 'submits_per_second'] IS NOT NULL THEN
+        UPDATE accounts
+        SET mode_next = mode_next || jsonb_build_object(v_mode, p_now + make_interval(
+            secs => 1 / (v_account.modes #>> ARRAY [v_mode, 'submits_per_second'])::double precision))
         WHERE name = p_account;
     END IF;
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
@@ -524,6 +550,18 @@ BEGIN
     VALUES (p_task, v_task.state, 'ready', 'refused: ' || (p_error ->> 'code'), p_now);
     RETURN 'ready';
 END $function$;
+
+CREATE OR REPLACE FUNCTION full_modes(p_account accounts, p_now timestamp with time zone)
+ RETURNS text[]
+ LANGUAGE sql
+AS $function$
+    SELECT coalesce(array_agg(mode), '{}')
+    FROM jsonb_each(p_account.modes) limits (mode, its)
+    WHERE (p_account.mode_next ->> mode)::timestamptz > p_now
+       OR (its ->> 'slots')::integer <= (
+           SELECT count(*) FROM slots s JOIN tasks t ON t.id = s.task_id
+           WHERE s.account = p_account.name AND mode_of(t.params, p_account.default_mode) = mode)
+$function$;
 
 CREATE OR REPLACE FUNCTION deliveries_of(p_run uuid)
  RETURNS SETOF uuid

@@ -28,7 +28,18 @@ def make_stage(make_services: Callable[..., Services]) -> Iterator[MakeStage]:
         yield make
 
 
-OF_ACCOUNT = {"provider", "slots", "submits_per_second", "modes", "callback", "stream", "quiet", "poll", "base_url"}
+OF_ACCOUNT = {
+    "provider",
+    "slots",
+    "submits_per_second",
+    "modes",
+    "mode_limits",
+    "callback",
+    "stream",
+    "quiet",
+    "poll",
+    "base_url",
+}
 
 
 @pytest.fixture(name="stage")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import UUID
 
+import pytest
 from caller import Caller
 from stage import ACCOUNT, IMAGINE, Stage
 
 from orchestrator import catalog
+from orchestrator.config import Limits
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.launch import Request, launch
 
@@ -66,8 +69,9 @@ def test_repeated_refusals_pause_the_account_with_the_reason_and_a_probe_ends_th
     assert account == {"strikes": 0, "paused_until": None, "paused_reason": None}
 
 
-def test_a_full_account_passes_waiting_tasks_on(make_stage: MakeStage) -> None:
-    stage = make_stage(TOKENS | {"instant": False, "latency": 3600}, others=["second"], slots=1)
+@pytest.mark.parametrize("limits", [{"slots": 1}, {"mode_limits": {"fast": Limits(slots=1)}}])
+def test_a_full_account_passes_waiting_tasks_on(make_stage: MakeStage, limits: dict[str, Any]) -> None:
+    stage = make_stage(TOKENS | {"instant": False, "latency": 3600}, others=["second"], **limits)
 
     runs = [open_run(stage, ACCOUNT, "second") for _ in range(2)]
     stage.work()

@@ -235,6 +235,23 @@ def test_claimers_take_no_task_twice_and_no_more_than_the_slots(services: Servic
     assert rows(services, "SELECT count(*) FROM slots WHERE task_id IS NOT NULL") == [{"count": 0}]
 
 
+def test_claimers_take_no_more_of_a_mode_than_its_slots(services: Services) -> None:
+    with_pipeline(services, {"grid": IMAGINE}, slots=50)
+    with services.db.connection() as connection:
+        connection.execute("""UPDATE accounts SET modes = '{"fast": {"slots": 3}}', default_mode = 'fast'""")
+    for _ in range(40):
+        open_run(services)
+    claimed: list[UUID] = []
+
+    def work() -> None:
+        with services.db.connection() as connection:
+            found = iter(lambda: tasks.claim_submission(connection, "acedata", lease=60, now=services.now()), None)
+            claimed.extend(task.id for task in found)
+
+    at_once([work] * 8, 8)
+    assert len(claimed) == 3
+
+
 # Runs ------------------------------------------------------------------------------------------------------
 
 

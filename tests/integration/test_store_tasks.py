@@ -11,12 +11,13 @@ import psycopg
 import pytest
 from factories import NOW, insert_run, insert_task, later, wipe
 
-from orchestrator.config import Account
+from orchestrator.config import Account, Limits
 from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.errors import NotFound
 from orchestrator.store import Connection, accounts, callbacks, runs, tasks
+from orchestrator.store.pool import json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -89,6 +90,35 @@ def test_a_rate_lets_one_through_at_a_time(connection: Connection, run_id: UUID)
     insert_task(connection, run_id)
     assert claim(connection, 1.9) is None
     assert claim(connection, 2) is not None
+
+
+def insert_in_mode(connection: Connection, run_id: UUID, mode: str | None) -> UUID:
+    task = insert_task(connection, run_id)
+    given = json({"mode": mode} if mode else {})
+    connection.execute("UPDATE tasks SET params = jsonb_set(params, '{with}', %s) WHERE id = %s", (given, task))
+    return task
+
+
+def test_the_slots_of_a_mode_are_a_share_of_the_accounts(connection: Connection, run_id: UUID) -> None:
+    limits = {"relax": Limits(slots=1)}
+    accounts.put_accounts(connection, [replace(ACCOUNT, slots=9, mode_limits=limits)])
+    relaxed, later_one = insert_in_mode(connection, run_id, "relax"), insert_in_mode(connection, run_id, "relax")
+    other = [insert_in_mode(connection, run_id, mode) for mode in ("fast", None)]
+    assert {task.id for task in iter(lambda: claim(connection), None)} == {relaxed, *other}
+    tasks.finish_task(
+        connection, relaxed, TaskState.SUCCEEDED, from_states=[TaskState.SUBMITTING], cause="test", now=later(1)
+    )
+    assert [task.id for task in iter(lambda: claim(connection), None)] == [later_one]
+
+
+def test_the_rate_of_a_mode_keeps_no_other_mode_back(connection: Connection, run_id: UUID) -> None:
+    limits = {"fast": Limits(submits_per_second=0.5)}
+    accounts.put_accounts(connection, [replace(ACCOUNT, slots=9, mode_limits=limits)])
+    first, second = insert_in_mode(connection, run_id, "fast"), insert_in_mode(connection, run_id, None)
+    relaxed = insert_in_mode(connection, run_id, "relax")
+    assert [task.id for task in iter(lambda: claim(connection), None)] == [first, relaxed]
+    assert claim(connection, 1.9) is None
+    assert [task.id for task in iter(lambda: claim(connection, 2), None)] == [second]  # without a mode it is fast
 
 
 def test_a_rate_is_not_used_up_by_nothing_to_do(connection: Connection, run_id: UUID) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from orchestrator.config import Config, load
+from orchestrator.config import Config, Limits, load
 from orchestrator.errors import ConfigError
 
 SECRET = "sixteen-or-more-characters"
@@ -136,6 +136,15 @@ def test_accounts_come_from_a_file(tmp_path: Path) -> None:
     assert account.pushes
 
 
+def test_a_mode_may_have_limits_of_its_own(tmp_path: Path) -> None:
+    modes = {"relax": {"slots": 1, "submits_per_second": 0.1}, "turbo": None}
+    account = load(accounts_file(tmp_path, {**ACCOUNT, "modes": modes, "submits_per_second": 2})).account("a")
+    assert set(account.modes) == {"turbo", "relax"}
+    assert account.mode_limits == {"relax": Limits(slots=1, submits_per_second=0.1)}
+    assert (account.pause_after("relax"), account.pause_after(None)) == (10, 10)
+    assert account.pause_after("turbo") == 0.5
+
+
 def test_an_account_that_does_not_exist_is_an_error_naming_those_that_do() -> None:
     with pytest.raises(ConfigError, match=r"no account 'b' \(known: acedata\)"):
         load({"ACEDATA_TOKEN": "t"}).account("b")
@@ -164,6 +173,13 @@ def test_an_account_that_does_not_exist_is_an_error_naming_those_that_do() -> No
         ({"modes": "fast"}, "modes"),
         ({"modes": None}, "modes"),
         ({"modes": [1]}, "modes"),
+        ({"modes": {1: None}}, "modes"),
+        ({"modes": {"relax": 2}}, "modes: relax: 2 is not a mapping; allowed: slots, submits_per_second"),
+        ({"modes": {"relax": {"slot": 2}}}, "modes: relax: unknown key 'slot'"),
+        ({"modes": {"relax": {"slots": 0}}}, "modes: relax: slots"),
+        ({"modes": {"relax": {"slots": 1.5}}}, "modes: relax: slots"),
+        ({"modes": {"relax": {"submits_per_second": 0}}}, "modes: relax: submits_per_second"),
+        ({"mode_limits": {}}, "unknown key 'mode_limits'"),
         ({"stream": "yes"}, "stream"),
         ({"colour": "red"}, "unknown key 'colour'"),
         ({1: 2, "colour": "red"}, "unknown key"),

@@ -1,10 +1,11 @@
 -- name: put_account
 -- Make the row and the slots of an account agree with the configuration; a taken slot above the limit goes when free.
 WITH account AS (
-    INSERT INTO accounts (name, provider, slots, submits_per_second)
-    VALUES (%(name)s, %(provider)s, %(slots)s, %(submits_per_second)s)
+    INSERT INTO accounts (name, provider, slots, submits_per_second, modes, default_mode)
+    VALUES (%(name)s, %(provider)s, %(slots)s, %(submits_per_second)s, %(modes)s, %(default_mode)s)
     ON CONFLICT (name) DO UPDATE
-    SET provider = EXCLUDED.provider, slots = EXCLUDED.slots, submits_per_second = EXCLUDED.submits_per_second
+    SET provider = EXCLUDED.provider, slots = EXCLUDED.slots, submits_per_second = EXCLUDED.submits_per_second,
+        modes = EXCLUDED.modes, default_mode = EXCLUDED.default_mode
     RETURNING name
 )
 INSERT INTO slots (account, number)
@@ -33,7 +34,7 @@ RETURNING strikes, paused_until > %(now)s AS paused;
 -- Ready tasks that may go elsewhere, and whose account refuses, is paused or is full, go to the first of their
 -- accounts that can take them now.
 WITH open AS (
-    SELECT name, provider FROM accounts a
+    SELECT name, provider, default_mode, full_modes(a, %(now)s) AS full_modes FROM accounts a
     WHERE name = ANY(%(configured)s) AND (paused_until IS NULL OR paused_until <= %(now)s)
       AND slots > (SELECT count(task_id) FROM slots s WHERE s.account = a.name)
 ), stuck AS (
@@ -41,10 +42,11 @@ WITH open AS (
     FROM tasks t CROSS JOIN LATERAL (
         SELECT open.name, open.provider
         FROM jsonb_array_elements_text(t.params -> 'accounts') WITH ORDINALITY wanted (name, rank) JOIN open USING (name)
-        WHERE wanted.name <> t.account ORDER BY rank LIMIT 1) elsewhere
+        WHERE wanted.name <> t.account AND mode_of(t.params, default_mode) <> ALL (full_modes)
+        ORDER BY rank LIMIT 1) elsewhere
     WHERE t.state = 'ready' AND t.kind = 'provider'
       AND t.params #> '{accounts,1}' IS NOT NULL AND t.params -> 'parent' = 'null'
-      AND (t.account NOT IN (SELECT name FROM open) OR t.wake_at > %(now)s AND t.submissions > 0)
+      AND (t.account NOT IN (SELECT name FROM open WHERE mode_of(t.params, default_mode) <> ALL (full_modes)) OR t.wake_at > %(now)s AND t.submissions > 0)
     LIMIT %(limit)s FOR NO KEY UPDATE OF t SKIP LOCKED
 ), noted AS (
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
@@ -56,7 +58,7 @@ RETURNING tasks.account;
 
 -- name: list_accounts
 -- Every account with the slots it has in use.
-SELECT name, provider, slots, submits_per_second, paused_until, paused_reason, strikes,
+SELECT name, provider, slots, submits_per_second, modes, paused_until, paused_reason, strikes,
        (SELECT count(*) FROM slots s WHERE s.account = a.name AND s.task_id IS NOT NULL) AS in_use
 FROM accounts a ORDER BY name;
 
