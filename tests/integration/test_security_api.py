@@ -161,7 +161,7 @@ def test_no_filter_is_read_as_sql(shared_web: Caller, run_there: str, path: str,
 
 
 @pytest.mark.parametrize("path", FILTERS)
-@pytest.mark.parametrize("text", [DIGITS, "-" + DIGITS, "1e999", "NaN", "\x00", "a\x00b", "\ud800", "٣", "x" * 300_000])
+@pytest.mark.parametrize("text", [DIGITS, "-" + DIGITS, "1e999", "NaN", "\x00", "a\x00b", "\ud800", "٣", "x" * 8000])
 def test_no_filter_is_our_fault(shared_web: Caller, path: str, text: str) -> None:
     for name in FILTERS[path]:
         value = quote(text.encode(errors="surrogatepass"))
@@ -174,9 +174,9 @@ def test_no_filter_is_our_fault(shared_web: Caller, path: str, text: str) -> Non
 )
 def test_no_part_of_a_path_is_our_fault(shared_web: Caller, part: str) -> None:
     for path in ("runs", "tasks", "callbacks", "pipelines"):
-        assert shared_web.ask("GET", f"/v1/{path}/{part}").status_code in {404, 405}
-    assert shared_web.ask("POST", f"/callbacks/{part}/{part}", role=None, json={}).status_code in {404, 405}
-    assert shared_web.ask("GET", f"/problems/{part}", role=None).status_code in {302, 404}
+        assert shared_web.ask("GET", f"/v1/{path}/{part}").status_code in {404, 405, 414}
+    assert shared_web.ask("POST", f"/callbacks/{part}/{part}", role=None, json={}).status_code in {404, 405, 414}
+    assert shared_web.ask("GET", f"/problems/{part}", role=None).status_code in {302, 404, 414}
 
 
 NASTY = [
