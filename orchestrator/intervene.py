@@ -18,6 +18,7 @@ from orchestrator.store import Connection, accounts, callbacks, runs, tasks
 from orchestrator.store.callbacks import Taken
 from orchestrator.store.pool import Row
 
+_AS_IT_CAME = frozenset({Source.CALLBACK.value, Source.STREAM.value})
 _GIVEN_UP_FROM = (TaskState.READY, TaskState.WAITING)
 
 
@@ -176,11 +177,13 @@ def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken
         kept = callbacks.get_callback(connection, callback_id)
         if kept["stripped"]:
             raise Conflict("its body is no longer kept")
+        if kept["size"] > len(kept["body"]):
+            raise Conflict(f"only the first {len(kept['body'])} of its {kept['size']} bytes are kept")
         scope = adopter or (kept["scope"] if kept["scope"].int else None)
         # A task that has moved on takes what came from its former account, too.
         home = str(tasks.get_task(connection, adopter).account) if adopter else kept["account"]
     account = services.config.account(home)
-    events = services.dialect(kept["account"]).read(bytes(kept["body"]))
+    events = _events_of(services, kept)
     if adopter:
         # The task takes the evidence, not the job's name: it may have one already.
         events = tuple(Event(e.kind, None, e.progress, e.result, e.error) for e in events)
@@ -198,6 +201,14 @@ def _again(services: Services, callback_id: UUID, adopter: UUID | None) -> Taken
         with services.db.connection() as connection:
             callbacks.judge(connection, callback_id, taken.verdict, reason=taken.reason, task_id=taken.task_id)
     return taken
+
+
+def _events_of(services: Services, kept: Row) -> tuple[Event, ...]:
+    """What a kept delivery says. What we asked for ourselves, or a person gave, is kept as we understood it, and no
+    dialect could read it."""
+    if kept["source"] in _AS_IT_CAME:
+        return services.dialect(kept["account"]).read(bytes(kept["body"]))
+    return tuple(Event.from_json(one) for one in kept["events"])
 
 
 def _failures(pipeline: Pipeline, known: Iterable[Task]) -> list[Task]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 
 class EventKind(StrEnum):
@@ -55,6 +55,18 @@ class Event:
     @property
     def terminal(self) -> bool:
         return self.kind in (EventKind.SUCCEEDED, EventKind.FAILED)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """The event that ``as_json`` wrote."""
+        error = document.get("error")
+        return cls(
+            EventKind(document["kind"]),
+            document.get("external_id"),
+            document.get("progress"),
+            document.get("result"),
+            TaskError(error["code"], error["message"]) if error else None,
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The form that the SQL function ``receive`` reads."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from caller import Caller
+
+from orchestrator.core.events import Event, EventKind, Source
+from orchestrator.intake import EVIDENCE, take_events
 
 
 def test_a_delivery_is_shown_as_it_came(web: Caller) -> None:
@@ -30,7 +34,7 @@ def test_of_what_cannot_be_read_the_beginning_is_kept(web: Caller) -> None:
     shown = web.get(f"/v1/callbacks/{listed['id']}")
     assert (shown["encoding"], shown["size"], shown["kept"]) == ("base64", len(body), 16 * 1024)
     assert base64.b64decode(shown["body"]) == body[: 16 * 1024]
-    web.refused(400, "POST", f"/v1/callbacks/{listed['id']}/replay")
+    web.refused(409, "POST", f"/v1/callbacks/{listed['id']}/replay")
 
 
 def test_deliveries_are_found_by_what_they_are(web: Caller) -> None:
@@ -90,3 +94,30 @@ def test_an_unknown_delivery_is_not_found(shared_web: Caller, callback_id: str) 
 @pytest.mark.parametrize(("query", "field"), [("verdict=lost", "verdict"), ("task_id=7", "task_id"), ("q=x", "q")])
 def test_a_bad_query_names_the_parameter(shared_web: Caller, query: str, field: str) -> None:
     assert list(shared_web.refused(422, "GET", f"/v1/callbacks?{query}")["errors"]) == [field]
+
+
+def test_what_was_asked_for_is_adopted_as_it_was_understood(web: Caller) -> None:
+    """A poll's answer is kept in our words, which no dialect reads, or each otherwise."""
+    web.open_run()
+    told = web.submit("job-1")
+    event = Event(EventKind.SUCCEEDED, "job-1", 100, {"image_id": "i"})
+    body = json.dumps(event.as_json()).encode()
+    take_events(web.services, web.services.config.account("acedata"), told, [event], body=body, source=Source.POLL)
+    (kept,) = web.get("/v1/callbacks")["items"]
+    web.open_run("another")
+    other = web.submit("job-2")
+
+    assert web.post(f"/v1/callbacks/{kept['id']}/replay")["verdict"] == "duplicate"
+    assert web.post(f"/v1/callbacks/{kept['id']}/adopt", {"task_id": str(other)})["verdict"] == "accepted"
+    assert web.get(f"/v1/tasks/{other}")["state"] == "succeeded"
+
+
+def test_a_delivery_of_which_only_the_beginning_is_kept_is_not_taken_again(web: Caller) -> None:
+    """Not even when the beginning alone can be read."""
+    line = b'{"task_id": "job-1", "progress": 10}'.ljust(1023) + b"\n"
+    assert web.http.post(web.hook(), data=line * (EVIDENCE // 1024) + b"no JSON").status_code == 400
+    (rejected,) = web.get("/v1/callbacks")["items"]
+
+    problem = web.refused(409, "POST", f"/v1/callbacks/{rejected['id']}/replay")
+
+    assert f"only the first {EVIDENCE} of its {EVIDENCE + 7} bytes" in problem["detail"]
