@@ -22,7 +22,8 @@ def challenge(secret: bytes, nonce: str) -> str:
 def answer(secrets: tuple[bytes, ...], question: str, name: str) -> str | None:
     """The proof that the process of this name knows the secret of the question; None if it does not."""
     nonce, _, mac = question.partition(".")
-    known = [one for one in secrets if hmac.compare_digest(_identity(one, b"ask", nonce).encode(), mac.encode())]
+    given = mac.encode(errors="replace")
+    known = [one for one in secrets if hmac.compare_digest(_identity(one, b"ask", nonce).encode(), given)]
     return _identity(known[0], b"answer", f"{nonce}.{name}") if known else None
 
 

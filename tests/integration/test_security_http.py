@@ -218,3 +218,13 @@ def test_odd_bytes_in_headers_are_nobodys_fault_but_the_clients(served: Served, 
         answer = said(served, post(path, *head, body=b"{}"))
         assert answer[9:12] in {b"400", b"401", b"415", b"422", b"503", b"202"}, answer
         assert b"internal" not in answer
+
+
+@pytest.mark.parametrize("question", [b"\xff.\xff", b"a.\xed\xb2\x80", b"." * 50_000, b"a.b"], ids=range(4))
+def test_odd_questions_are_not_answered_but_the_process_lives(served: Served, question: bytes) -> None:
+    head = (
+        b"GET /healthz HTTP/1.1\r\n" + HOST + b"Connection: close\r\nOrchestrator-Question: " + question + b"\r\n\r\n"
+    )
+    answer = said(served, head)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"orchestrator-proof" not in answer.lower()

@@ -55,9 +55,13 @@ def _unfit_libraries() -> Iterator[str]:
 
 
 def check_home(config: Config) -> Iterator[Finding]:
-    if os.access(config.home, os.W_OK) or not config.home.exists():
+    if not config.home.exists():
         return
-    yield Finding("home", "fail", f"{config.home} is not writable", "correct its owner, or set ORCHESTRATOR_HOME")
+    if not os.access(config.home, os.W_OK):
+        yield Finding("home", "fail", f"{config.home} is not writable", "correct its owner, or set ORCHESTRATOR_HOME")
+    if config.home.stat().st_mode & 0o077:
+        detail = f"{config.home} is open to other users of this machine; the archive in it is for them to read"
+        yield Finding("home", "warn", detail, f"chmod 700 {config.home}, unless they shall")
 
 
 def check_disks(config: Config) -> Iterator[Finding]:
