@@ -80,6 +80,10 @@ def with_pipeline(services: Services, steps: dict[str, Any], *, slots: int = 10_
     catalog.push(services, {"pipeline": "raced", "account": "acedata", "steps": steps}, where="raced")
     with services.db.connection() as connection:
         accounts.put_accounts(connection, [replace(services.config.account("acedata"), slots=slots)])
+        # Whoever waits in a circle is found before chance ends it.
+        connection.execute(
+            "DO $$BEGIN EXECUTE 'ALTER DATABASE ' || current_database() || ' SET deadlock_timeout = 10'; END$$"
+        )
     return services
 
 
