@@ -143,6 +143,33 @@ class Archive:
             raise NotFound(f"The archive has no {key}.")
         return found
 
+    def put_record(self, key: str, record: Mapping[str, Any]) -> None:
+        """Write a record anew, whole or not at all."""
+        if RECORD_KEY.fullmatch(key) is None:
+            raise ArchiveFailed(f"{key!r} is not the key of a record.")
+        self._write(key, _json(record), "application/json")
+
+    def put_back(self, key: str, data: bytes) -> None:
+        """Write an image again that has just been removed."""
+        self._write(_checked(key), data, f"image/{'jpeg' if key.endswith('.jpg') else key.rpartition('.')[2]}")
+
+    def remove(self, key: str) -> None:
+        """Remove an image or a record, if it is there; once this returns it is gone for good, on ``file://`` too."""
+        with _translated(f"remove {self.uri}/{key}"):
+            try:
+                obstore.delete(self._store, _checked(key))
+            except FileNotFoundError:
+                return
+            if self._folder:
+                _flush((self._folder / key).parent)
+
+    def key_of(self, uri: str) -> str:
+        """The key of an object of this archive by its URI. ArchiveFailed for one of another archive."""
+        key = uri.removeprefix(f"{self.uri}/")
+        if key == uri:
+            raise ArchiveFailed(f"{uri} is not in {self.uri}.")
+        return _checked(key)
+
     def exists(self, key: str) -> bool:
         """Is there an object of this key (of whatever content)?"""
         return self._size(_checked(key)) is not None

@@ -11,6 +11,7 @@ from orchestrator.core.events import Event, Source, TaskError
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
+from orchestrator.erasure import refuse_erased
 from orchestrator.errors import Conflict, InvalidInput, NotFound
 from orchestrator.intake import take_events, take_parked
 from orchestrator.services import Services
@@ -229,6 +230,7 @@ def _fatal(pipeline: Pipeline, last: Task) -> bool:
 
 def _reopen(services: Services, connection: Connection, run: Run, redo: Iterable[Task]) -> Opened:
     """Set the run going again without these tasks, and open what follows. What is under way is not paid for twice."""
+    refuse_erased(connection, run.id)
     under_way = sorted({task.step for task in redo if not task.final})
     if under_way:
         raise Conflict(f"{', '.join(under_way)}: still under way; wait for it, or cancel the run")

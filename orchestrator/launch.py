@@ -76,6 +76,8 @@ def _former(connection: Connection, request: Request) -> Run | None:
     if found is None:
         return None
     run, digest = found
+    if digest is None:
+        raise Conflict(f"the run of this Idempotency-Key, {run.id}, was erased: open another one with another key")
     if digest != request.digest:
         raise IdempotencyMismatch
     return run

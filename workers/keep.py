@@ -29,7 +29,10 @@ def keep(services: Services, task: Task) -> bool:
     with services.db.connection() as connection:
         chain = tasks.lineage(connection, task.id)
     stored = services.archive.put_image(data, facts, sidecar=_sidecar(task, chain, url))
-    return _record(services, task, stored, UUID(parent["task_id"]), url)
+    done = _record(services, task, stored, UUID(parent["task_id"]), url)
+    if not services.archive.exists(stored.key):
+        services.archive.put_back(stored.key, data)  # another run's erasure has removed it before it knew of ours
+    return done
 
 
 def _check_size(facts: ImageFacts, result: dict[str, Any], *, raw: bool) -> None:

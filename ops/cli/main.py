@@ -16,7 +16,7 @@ from orchestrator.errors import OrchestratorError
 
 _WORK: dict[str, Place] = {
     "run": ("ops.cli.run:run", "Open a run, and follow it to its end."),
-    "runs": ("ops.cli.runs:runs", "List, show, watch, cancel, retry and export runs."),
+    "runs": ("ops.cli.runs:runs", "List, show, watch, cancel, retry, export and erase runs."),
     "tasks": ("ops.cli.tasks:tasks", "List, show, retry, choose and resolve tasks."),
     "callbacks": ("ops.cli.callbacks:callbacks", "List, show, replay, adopt and dismiss deliveries."),
     "attention": ("ops.cli.attention:attention", "List what wants a person, with the commands that mend it."),

@@ -110,6 +110,27 @@ def export(client: Client, run_id: str, output: str) -> None:
     write_evidence(client.lines("v1", "runs", run_id, "export"), output)
 
 
+@runs.command()
+@click.argument("run_id", callback=an_id, metavar="ID")
+@click.option("--images", is_flag=True, help="Also remove its archived images, where no other run has the same.")
+@click.confirmation_option(prompt="This cannot be undone. Erase?", help="Do not ask.")
+@json_option
+@with_server
+def erase(client: Client, run_id: str, images: bool, as_json: bool) -> None:
+    """Erase prompts, image addresses and raw bytes of a run that is over; states, ids, times and costs stay."""
+    done = client.post("v1", "runs", run_id, "erase", body={"images": images})
+    if as_json:
+        display.show_json(done)
+        return
+    click.echo(f"Run {run_id} is erased: {done['deliveries']} deliveries, {done['records']} records of the archive.")
+    if images:
+        click.echo(
+            f"{done['images_removed']} images are removed; {done['images_shared']} are other runs' too, and stay."
+        )
+    if done["missing"]:
+        display.hint(f"{done['missing']} records were not found: does the service see the whole archive?")
+
+
 def _done(run: Item, as_json: bool) -> None:
     if as_json:
         display.show_json(run)

@@ -23,6 +23,7 @@ def show(run: Run) -> None:
             "opened": display.ago(run["created_at"]),
             "took": display.lasted(run["created_at"], run.get("finished_at")) or None,
             "cost": f"{run['cost']:g}" if run.get("cost") else None,
+            "erased": f"{display.ago(run['erased_at'])} by {run['erased_by']}" if run.get("erased_at") else None,
             "inputs": display.words({k: v for k, v in (run.get("inputs") or {}).items() if v is not None}),
             "labels": display.words(run.get("labels")),
             "error": cause(run),

@@ -26,6 +26,11 @@ def require(role: Role) -> None:
         log.info("api", by=token.name, method=request.method, path=request.path)
 
 
+def caller() -> str:
+    """The name of the request's token. Raises Unauthorized."""
+    return _token().name
+
+
 def _token() -> ApiToken:
     known = services().config.api_tokens
     if not known:

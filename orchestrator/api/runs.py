@@ -18,7 +18,7 @@ from orchestrator.core.run import Run
 from orchestrator.core.states import RunState
 from orchestrator.errors import InvalidInput
 from orchestrator.launch import Request, launch
-from orchestrator.store import Connection, runs, tasks
+from orchestrator.store import Connection, erasure, runs, tasks
 from orchestrator.store.paging import Place
 
 section = Section("runs", "Executions of pipelines.")
@@ -148,9 +148,11 @@ def _whole(connection: Connection, found: list[Run]) -> list[dict[str, Any]]:
     ids = [run.id for run in found]
     known = tasks.tasks_of_runs(connection, ids)
     objects = runs.objects_of_runs(connection, ids)
+    erased = {one["run_id"]: one for one in erasure.list_erasures(connection, ids)}
     own = {run.id: [task for task in known if task.run_id == run.id] for run in found}
     return [
         {name: getattr(run, name) for name in _FIELDS}
+        | {f"erased_{what}": erased[run.id][what] if run.id in erased else None for what in ("at", "by")}
         | {"tasks": own[run.id], "cost": cost(own[run.id], prices)}
         | {"archive": [one for one in objects if one["run_id"] == run.id]}
         for run in found

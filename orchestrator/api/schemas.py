@@ -86,6 +86,8 @@ class Run(Schema):
     created_at = Time()
     finished_at = Time(allow_none=True)
     error = failure()
+    erased_at = Time(allow_none=True, metadata=said("Since when prompts, addresses and raw bytes are erased, if so."))
+    erased_by = fields.String(allow_none=True, metadata=said("The name of the API token."))
     tasks = fields.List(fields.Nested(Task), metadata=said("In the order of their opening, superseded ones included."))
     archive = fields.List(fields.Nested(Object))
     cost = fields.Float(

@@ -21,7 +21,7 @@ DESCRIPTION = """Runs, tasks, callbacks and pipelines of the orchestrator.
 
 Errors are problem documents (RFC 9457). Lists are paged by cursor: `?limit=&cursor=`, answered with
 `{"items": [...], "next": "..." or null}`. Times are RFC 3339 in UTC. Each token has a role: viewer reads, operator also
-acts on runs, tasks and callbacks, admin also stores pipelines.
+acts on runs, tasks and callbacks, admin also stores pipelines and erases runs.
 """
 
 

@@ -27,6 +27,10 @@ def erase_run(connection: Connection, run_id: UUID, *, error: dict[str, Any] | N
     execute(connection, _SQL["erase_run"], run_id=run_id, error=json(error))
 
 
+def lock_tasks(connection: Connection, run_id: UUID) -> None:
+    execute(connection, _SQL["lock_tasks"], run_id=run_id)
+
+
 def erase_tasks(connection: Connection, run_id: UUID, left: list[dict[str, Any]]) -> None:
     """left: what may stay, ``{id, params, result, error}`` for each task."""
     execute(connection, _SQL["erase_tasks"], run_id=run_id, rows=json(left))

@@ -70,10 +70,10 @@ def insert_run(
     return as_run(found) if found else None
 
 
-def run_by_idempotency_key(connection: Connection, key: str) -> tuple[Run, bytes] | None:
-    """The run that the key opened, and the digest of its request."""
+def run_by_idempotency_key(connection: Connection, key: str) -> tuple[Run, bytes | None] | None:
+    """The run that the key opened, and the digest of its request, None when that is erased."""
     found = row(connection, _SQL["run_by_idempotency_key"], key=key)
-    return (as_run(found), bytes(found["request_digest"])) if found else None
+    return (as_run(found), found["request_digest"] and bytes(found["request_digest"])) if found else None
 
 
 def lock_run(connection: Connection, run_id: UUID) -> Run:

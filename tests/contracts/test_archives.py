@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -45,7 +46,7 @@ def record_of(about: dict[str, Any], part: str = "") -> str:
 
 
 class Bucket(BaseHTTPRequestHandler):
-    """Just enough of S3: PUT, GET and HEAD of objects by path."""
+    """Just enough of S3: PUT, GET and HEAD of objects by path, and their removal."""
 
     protocol_version = "HTTP/1.1"
     server: BucketServer
@@ -61,6 +62,14 @@ class Bucket(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self.do_GET()
+
+    def do_POST(self) -> None:
+        """Several at once, as the library deletes even one."""
+        keys = re.findall(rb"<Key>(.*?)</Key>", self.rfile.read(int(self.headers["Content-Length"])))
+        for key in keys:
+            self.server.objects.pop(f"{self.path.partition('?')[0]}/{key.decode()}", None)
+        told = b"".join(b"<Deleted><Key>%s</Key></Deleted>" % key for key in keys)
+        self.answer(200, b'<?xml version="1.0"?><DeleteResult>%s</DeleteResult>' % told)
 
     def answer(self, status: int, body: bytes = b"") -> None:
         self.send_response(status)
@@ -156,6 +165,34 @@ def test_an_image_is_verified(archive: Archive) -> None:
     archive.put_image(DATA, Facts(), sidecar=sidecar())
     assert archive.exists(KEY)
     assert archive.verify(KEY)
+
+
+def test_what_is_removed_is_gone_and_may_come_back(archive: Archive) -> None:
+    about = sidecar()
+    stored = archive.put_image(DATA, Facts(), sidecar=about)
+    assert archive.key_of(stored.uri) == KEY
+    for key in (KEY, record_of(about)):
+        archive.remove(key)
+        archive.remove(key)
+        assert not archive.exists(key)
+    archive.put_back(KEY, DATA)
+    assert archive.verify(KEY)
+
+
+def test_a_record_is_written_anew(archive: Archive) -> None:
+    about = sidecar()
+    archive.put_image(DATA, Facts(), sidecar=about)
+    archive.put_record(record_of(about), {"task_id": about["task_id"]})
+    assert json.loads(archive.get(record_of(about))) == {"task_id": about["task_id"]}
+
+
+def test_what_is_another_archives_is_not_touched(archive: Archive) -> None:
+    with pytest.raises(ArchiveFailed):
+        archive.key_of(f"file:///elsewhere/{KEY}")
+    with pytest.raises(ArchiveFailed):
+        archive.put_record(KEY, {})
+    with pytest.raises(ArchiveFailed):
+        archive.remove("check.json")
 
 
 def test_what_is_not_there_is_not_found(archive: Archive) -> None:

@@ -17,6 +17,7 @@ NEEDS = [
     ("POST", f"/v1/runs/{ID}/cancel", "operator"),
     ("POST", f"/v1/runs/{ID}/retry", "operator"),
     ("GET", f"/v1/runs/{ID}/export", "operator"),
+    ("POST", f"/v1/runs/{ID}/erase", "admin"),
     ("GET", "/v1/tasks", "viewer"),
     ("GET", f"/v1/tasks/{ID}/history", "viewer"),
     ("POST", f"/v1/tasks/{ID}/choose", "operator"),

@@ -1,4 +1,4 @@
-"""``orchestrator runs export`` against a real service, and one that breaks off."""
+"""``orchestrator runs export`` and ``erase`` against a real service, and one that breaks off."""
 
 from __future__ import annotations
 
@@ -54,6 +54,25 @@ def test_what_cannot_be_exported_is_told(cli: Cli, shared_web: Caller, tmp_path:
     result = cli("export", shared_web.open_run()["id"], "-o", str(tmp_path / "nowhere" / "run"))
     assert result.exit_code == 2
     assert "cannot be written" in result.stderr
+
+
+def test_a_run_is_erased_when_one_has_said_so(cli: Cli, shared_web: Caller) -> None:
+    run: dict[str, Any] = shared_web.open_run("a secret wish")
+    assert cli("erase", run["id"]).exit_code == 1  # nobody said yes
+    assert cli("erase", run["id"], "--yes").exit_code == 2  # it is under way
+    cli("cancel", run["id"])
+
+    result = cli("erase", run["id"], "--yes", "--images")
+
+    assert result.exit_code == 0, result.output
+    assert f"Run {run['id']} is erased: 0 deliveries, 0 records" in result.stdout
+    assert json.loads(cli("erase", run["id"], "--yes", "--json").stdout)["by"] == "admin"
+    shown = cli("show", run["id"]).stdout
+    assert "by admin" in shown
+    assert "secret wish" not in shown
+    refused = cli("retry", run["id"], "--from", "grid")
+    assert refused.exit_code == 2
+    assert "was erased by admin" in refused.stderr
 
 
 def test_an_export_that_was_cut_short_leaves_no_file(tmp_path: Path) -> None:

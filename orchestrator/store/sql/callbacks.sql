@@ -7,8 +7,11 @@ SELECT * FROM receive(%(id)s, %(account)s, %(task_id)s, %(source)s, %(content_ty
 -- Keep what cannot be read, as evidence.
 INSERT INTO callbacks AS c (id, account, scope, task_id, source, verdict, reason, content_type, digest, size, body,
                             received_at)
-VALUES (%(id)s, %(account)s, coalesce(%(task_id)s, '00000000-0000-0000-0000-000000000000'::uuid), %(task_id)s,
-        'callback', 'rejected', %(reason)s, %(content_type)s, %(digest)s, %(size)s, %(body)s, %(now)s)
+SELECT %(id)s, %(account)s, coalesce(%(task_id)s, '00000000-0000-0000-0000-000000000000'::uuid), %(task_id)s,
+       'callback', 'rejected', CASE WHEN erased THEN 'erased' ELSE %(reason)s END,
+       CASE WHEN NOT erased THEN %(content_type)s END, %(digest)s, %(size)s,
+       CASE WHEN erased THEN ''::bytea ELSE %(body)s END, %(now)s
+FROM (SELECT EXISTS (SELECT FROM tasks t JOIN erasures e USING (run_id) WHERE t.id = %(task_id)s) AS erased) run
 ON CONFLICT (scope, digest, account) DO UPDATE SET copies = c.copies + (c.id <> EXCLUDED.id)::integer;
 
 -- name: get_callback

@@ -15,6 +15,10 @@ SELECT t.id, t.state, t.state, 'erased by ' || %(by)s, %(now)s FROM noted JOIN t
 -- What a client has said, and a digest by which it could be guessed.
 UPDATE runs SET inputs = '{}', error = %(error)s, request_digest = NULL WHERE id = %(run_id)s::uuid;
 
+-- name: lock_tasks
+-- The tasks of a run, in the order of all locks.
+SELECT FROM tasks WHERE run_id = %(run_id)s::uuid ORDER BY id FOR NO KEY UPDATE;
+
 -- name: erase_tasks
 -- What was rendered, and what the provider has said; the first part of a cause is ours, what follows a colon is not.
 WITH cut AS (
