@@ -17,7 +17,7 @@ from orchestrator.core.identity import PROCESS, PROOF, QUESTION, answer
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REGISTRY
 from orchestrator.services import Services
-from orchestrator.store import health, retention
+from orchestrator.store import health, processes, retention
 
 PATIENCE = 1  # seconds; whoever asks after our health asks again soon
 blueprint = Blueprint("health", __name__)
@@ -87,6 +87,8 @@ class Gauges(Collector):
             with self._services.db.connection(timeout=PATIENCE) as connection:
                 rows = health.figures(connection, self._services.config.accounts, now=self._services.now())
                 removals = retention.list_removals(connection)
+                at_work = processes.list_processes(connection)
+                swept = processes.seconds_since_pass(connection, "sweep")
         except DatabaseUnavailable:
             yield GaugeMetricFamily("orchestrator_database_up", "Whether the database answers.", value=0)
             return
@@ -98,6 +100,17 @@ class Gauges(Collector):
                     gauge.add_metric([row["label"]], row["number"])
             yield gauge
         yield from _removed(removals)
+        yield from _at_work(at_work, swept)
+
+
+def _at_work(rows: list[dict[str, Any]], swept: float | None) -> Iterator[Metric]:
+    """Who lives; a kind that has not been seen for a week is left out, so ask for ``absent`` too."""
+    living = GaugeMetricFamily("orchestrator_processes_now", "Processes that live, of all hosts.", labels=["kind"])
+    for kind in dict.fromkeys(row["kind"] for row in rows):
+        living.add_metric([kind], sum(row["kind"] == kind and row["lives"] for row in rows))
+    yield living
+    if swept is not None:
+        yield GaugeMetricFamily("orchestrator_sweep_age_seconds", "Since the last sweep passed.", value=swept)
 
 
 def _removed(rows: list[dict[str, Any]]) -> Iterator[Metric]:

@@ -13,12 +13,13 @@ import psycopg
 from psycopg.rows import dict_row
 
 from orchestrator.errors import DatabaseUnavailable
+from orchestrator.store import session
 from orchestrator.store.pool import Connection, PatientConnection, Row, execute, json, row, rows, value
 from orchestrator.store.queries import load
 
 _SQL = load("processes")
 PATIENCE = 35.0  # seconds of silence after which a process is taken for dead
-_SECONDS = 5.0  # for a connection, and for a statement
+_SECONDS = 5.0  # for the answer to a statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,7 @@ def alone(url: str) -> Iterator[Connection]:
     """A connection of one's own, closed again: no fork inherits it, no pool keeps it. Raises DatabaseUnavailable."""
     try:
         with PatientConnection.connect(
-            url, connect_timeout=int(_SECONDS), autocommit=True, row_factory=dict_row, application_name="presence"
+            url, autocommit=True, row_factory=dict_row, **session.parameters(url, "presence")
         ) as connection:
             connection.patience = _SECONDS
             yield connection

@@ -98,6 +98,14 @@ def test_processes_that_do_not_fit_together_are_told(web: Caller, about: Any, pa
     assert words in ready(web)["parts"][part]
 
 
+def test_metrics_tell_who_lives_and_when_the_last_sweep_passed(web: Caller) -> None:
+    at_work(web.services)
+    at_work(web.services, kinds=("worker",), ended=True)
+    figures = _metrics(web)
+    assert [figures[f'orchestrator_processes_now{{kind="{kind}"}}'] for kind in ("web", "worker", "beat")] == [1, 1, 1]
+    assert figures["orchestrator_sweep_age_seconds"] < 30
+
+
 def test_two_beats_and_a_sweep_that_is_late_are_told(web: Caller) -> None:
     at_work(web.services)
     at_work(web.services, kinds=("beat",))
