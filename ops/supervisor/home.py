@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 import psutil
 
 MARK = "ORCHESTRATOR_SUPERVISED"  # in the environment of every descendant; the value tells the home folder
+KILLED = 30.0  # seconds for the kernel to end a process at SIGKILL
 
 
 class AlreadyRunning(RuntimeError):
@@ -147,7 +148,8 @@ def end_leftovers(home: Path, patience: float) -> list[int]:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):  # Postgres waits at TERM, and hurries at INT
         for process in found:
             _send(process, number)
-        if not psutil.wait_procs(found, timeout=patience / 2)[1]:
+        # Whom nothing saves needs no patience, but a busy machine takes its time to end it.
+        if not psutil.wait_procs(found, timeout=KILLED if number == signal.SIGKILL else patience / 2)[1]:
             break
     return sorted(process.pid for process in found)
 
