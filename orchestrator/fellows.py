@@ -68,7 +68,9 @@ def _settings(alive: Sequence[Row], config: Config) -> str:
     """Whether those at work were told the same, and the same as who asks."""
     differ = [name for name in _SAME if len({str(row["about"].get(name)) for row in alive}) > 1]
     own = described(config)
-    strange = [name for name in _SAME if alive and name not in differ and alive[0]["about"].get(name) != own[name]]
+    # A shell beside the service need not know the accounts.
+    told = [name for name in _SAME if alive and own[name] and name not in differ]
+    strange = [name for name in told if alive[0]["about"].get(name) != own[name]]
     if differ:
         return f"processes at work disagree about: {', '.join(differ)}"
     return f"the processes at work have other settings than these here: {', '.join(strange)}" if strange else OK

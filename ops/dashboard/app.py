@@ -37,7 +37,7 @@ def create() -> Flask:
     if not settings.database_url:
         raise ConfigError("DATABASE_URL: needed by the dashboard; `orchestrator up` starts a database of its own")
     database = Database(settings.database_url, size=2, timeout=2.0, name="dashboard")
-    return create_app(database, settings.accounts)
+    return create_app(database, settings.accounts or None)
 
 
 def create_app(database: Database, accounts: Collection[str] | None = None) -> Flask:

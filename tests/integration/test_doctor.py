@@ -314,6 +314,15 @@ def test_tasks_of_an_account_that_is_not_configured_any_more_are_named(make_serv
     assert f"orchestrator tasks resolve {run['tasks'][0]['id']} failed" in str(stray.advice)
 
 
+def test_accounts_that_only_the_service_knows_are_not_missed(make_services: MakeServices) -> None:
+    services = make_services()
+    at_work(services)
+    Caller(services).open_run()
+    shell = replace(services.config, accounts={})
+    assert found("attention", shell) == {}
+    assert found("worker", shell)["settings"].level == "ok"
+
+
 # The public URL --------------------------------------------------------------------------------------------
 
 

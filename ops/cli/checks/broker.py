@@ -63,7 +63,7 @@ _REMAKE = "delete the queue {name} at the broker, and restart the workers: what 
 
 
 def _depths(waiting: dict[str, int]) -> Finding:
-    told = ", ".join(f"{name} {count}" for name, count in waiting.items()) or "none has been made yet"
+    told = ", ".join(f"{name} {count}" for name, count in waiting.items() if count) or "none"
     if any(count > MANY for count in waiting.values()):
         advice = "are there enough workers, and do they take jobs from these queues (-Q)?"
         return Finding("queues", "warn", f"messages wait: {told}", advice)

@@ -10,7 +10,8 @@ from ops.cli.checks.finding import Finding, Level
 from orchestrator.attention import Item, wanting
 from orchestrator.config import Config
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.store.processes import alone
+from orchestrator.store import Connection
+from orchestrator.store.processes import alone, list_processes
 
 FEW = 100  # looked at of each kind
 NAMED = 3  # of which are named
@@ -24,7 +25,7 @@ def check(config: Config) -> Iterator[Finding]:
         return
     try:
         with alone(config.database_url) as connection:
-            items, more = wanting(connection, config.accounts, limit=FEW, now=datetime.now(UTC))
+            items, more = wanting(connection, _accounts(connection, config), limit=FEW, now=datetime.now(UTC))
     except DatabaseUnavailable:
         return  # it is said elsewhere
     kinds: dict[str, list[Item]] = defaultdict(list)
@@ -33,6 +34,12 @@ def check(config: Config) -> Iterator[Finding]:
     for kind, some in kinds.items():
         if kind not in EASY:
             yield _finding(kind, some, kind in more)
+
+
+def _accounts(connection: Connection, config: Config) -> set[str]:
+    """Those configured here, and those that the processes at work know: this shell may have none of them."""
+    alive = (row["about"].get("accounts", ()) for row in list_processes(connection) if row["lives"])
+    return set(config.accounts).union(*alive)
 
 
 def _finding(kind: str, some: list[Item], more: bool) -> Finding:
