@@ -17,6 +17,7 @@ from orchestrator.config import Config
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.view import Expressions
 from orchestrator.errors import ConfigError, DatabaseUnavailable
+from orchestrator.in_hand import InHand
 from orchestrator.providers import dialect
 from orchestrator.providers.base import Dialect
 from orchestrator.spool import Spool
@@ -52,6 +53,7 @@ class Services:
         self.bodies = Bodies()
         self.spool = Spool(config.home / "spool", config.spool_size)
         self.nudge: Nudge = nudge or _broker(config)
+        self.in_hand = InHand()
         self.expressions: Expressions = expressions
         self.open_runs = OpenRuns(config.max_open_runs)
         self._pipelines: dict[tuple[str, int], Pipeline] = {}

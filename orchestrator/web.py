@@ -1,13 +1,13 @@
 """The WSGI application: the receiver and the API in one process.
 
-``granian --interface wsgi --factory orchestrator.web:create`` serves it.
+``python -m ops.serve --interface wsgi --factory orchestrator.web:create`` serves it (see the Procfile).
 """
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
+from multiprocessing.util import Finalize
 
 import structlog
 from flask import Flask, Response, g, request
@@ -38,12 +38,21 @@ def create() -> Flask:
     settings = config.load()
     services = Services(settings, pool=admission.connections(settings))
     _introduce(services)
-    receiver.Drainer(services).start()
+    drainer = receiver.Drainer(services)
+    drainer.start()
     services.bodies.watch()
     presence = Presence(services.config, "web", id=services.id)
     presence.start()
-    atexit.register(presence.stop)
+    # The server's processes end after their last answer, without atexit, but with what multiprocessing has for it.
+    Finalize(None, _leave, (services, drainer, presence), exitpriority=10)
     return create_app(services)
+
+
+def _leave(services: Services, drainer: receiver.Drainer, presence: Presence) -> None:
+    """Leave nothing unsaid: the nudges of the last answers are sent, what is spooled stays for the next process."""
+    drainer.stop()
+    presence.stop()
+    services.close()
 
 
 def create_app(services: Services) -> Flask:

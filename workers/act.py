@@ -31,14 +31,14 @@ AGAIN = Backoff(first=2.0, most=120.0)
 
 
 def act_ready(services: Services) -> int:
-    """Do local acts until none is ready, the most urgent first. How many."""
+    """Do local acts until none is ready, the most urgent first, or this process is to end. How many."""
     count, over = 0, services.now() + SHIFT
-    while services.now() < over:
+    while services.now() < over and not services.in_hand.ending.is_set():
         with services.db.connection() as connection:
             task = tasks.claim_act(connection, lease=LEASE, now=services.now())
         if task is None:
             return count
-        with held(services, task):
+        with held(services, task), services.in_hand.hold(task):
             _act(services, task)
         count += 1
     services.nudge.act()

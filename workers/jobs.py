@@ -44,6 +44,11 @@ class Lazily:
                 self._services = services
             return self._services
 
+    @property
+    def opened(self) -> Services | None:
+        """Those of the first job, if there has been one."""
+        return self._services
+
     def close(self) -> None:
         """Say what is still to be said, and end."""
         with self._lock:
@@ -89,7 +94,7 @@ def advance_all(services: Services, run_ids: Iterable[UUID]) -> None:
     """Bring each of these runs forward, then submit. One run's trouble keeps no other from its turn."""
     left, opened = deque(run_ids), Opened()
     try:
-        while left:
+        while left and not services.in_hand.ending.is_set():
             opened += advance_run(services, left.popleft())
     finally:
         for run_id in left:

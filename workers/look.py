@@ -37,7 +37,7 @@ def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> Non
     _poll(services, account, [task for task in mine if task.state is TaskState.WAITING and task.external_id])
     over = services.now() + SHIFT
     for task in mine:
-        if services.now() >= over:
+        if services.now() >= over or services.in_hand.ending.is_set():
             return  # the sweep comes again for the others
         if task.state is TaskState.UNCERTAIN or (task.state is TaskState.WAITING and not task.external_id):
             _find(services, account, task)

@@ -48,7 +48,7 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
     account = services.config.account(account_name)
     lease = services.config.submit_timeout * LEASE
     count, over, pauses = 0, services.now() + SHIFT, set[float]()
-    while services.now() < over:
+    while services.now() < over and not services.in_hand.ending.is_set():
         with services.db.connection() as connection:
             task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
         if task is None:
@@ -56,14 +56,15 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
         if ready > 1:
             services.nudge.submit(account_name, ready - 1)
             ready = 1
-        _submit(services, account, task)
+        with services.in_hand.hold(task):
+            _submit(services, account, task)
         count += 1
         pauses.add(account.pause_after(task.params.get("with", {}).get("mode")))
     pauses.discard(0.0)
     for pause in pauses:
         # Only who has submitted sees to the next one, so that these nudges do not multiply.
         services.nudge.submit(account_name, after=pause)
-    if not pauses and services.now() >= over:
+    if not pauses and (services.now() >= over or services.in_hand.ending.is_set()):
         services.nudge.submit(account_name)
     return count
 

@@ -73,6 +73,7 @@ def effective(config: Config) -> dict[str, str]:
         "ORCHESTRATOR_READ_TIMEOUT": f"{config.read_timeout:g} s",
         "ORCHESTRATOR_MAX_OPEN_RUNS": str(config.max_open_runs),
         **{variable(name): written(getattr(config.keep, name)) for name in Keep.__dataclass_fields__},
+        "ORCHESTRATOR_DRAIN": f"{config.drain:g} s",
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import secrets
 import socket
 import sys
@@ -28,6 +29,17 @@ DEMO_ACCOUNTS = """accounts:
 """
 THREADS = 24  # of the web process, as in the Procfile; docs/limits.md says who may hold how many
 LEFTOVERS = 8.0  # seconds
+ANSWERING = 20  # seconds that the web process has for requests in flight when it is asked to end
+MARGIN = 15.0  # seconds until a process that has overstepped its own bound is killed
+# What every start and stop says; `up` says it shorter, and the log files have it.
+NOISE = {
+    "postgres": re.compile(
+        r" LOG:  (starting Postgre|listening on|database system (was shut down|is shut down|is ready)|received fast"
+        r"|aborting any|background worker .* exited with exit code 1|shutting down|checkpoint (starting|complete))"
+    ),
+    # It keeps nothing on disk, so it never forks to save.
+    "broker": re.compile(r"overcommit_memory|Received SIGTERM|ready to exit"),
+}
 LOOPBACK = "127.0.0.1"
 HARMLESS = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "PYTHONPATH", "VIRTUAL_ENV")
 
@@ -75,7 +87,7 @@ class Stack:
         return [*own_database, *own_broker, self._migrate(), *emulator, self._web(), *self._celery(), self._dashboard()]
 
     def _embedded(self, name: str, start: Callable[[int], Handle]) -> Service:
-        return Service(name, start=start)
+        return Service(name, start=start, noise=NOISE[name])
 
     def _start_postgres(self, output: int) -> Handle:
         server = postgres.start(
@@ -103,9 +115,13 @@ class Stack:
         return Service("emulator", argv=argv, env=env, ready=lambda: _answers(f"{url}/_emulator/stats"), url=url)
 
     def _web(self) -> Service:
-        argv = granian("orchestrator.web:create", self.host, self.port, threads=THREADS)
         return Service(
-            "web", argv=argv, env=self.environment, ready=lambda: _answers(f"{self.url}/healthz"), url=self.url
+            "web",
+            argv=granian("orchestrator.web:create", self.host, self.port, threads=THREADS),
+            env=self.environment,
+            ready=lambda: _answers(f"{self.url}/healthz"),
+            stop_timeout=ANSWERING + MARGIN,
+            url=self.url,
         )
 
     def _celery(self) -> list[Service]:
@@ -115,14 +131,27 @@ class Stack:
         # The one schedule is fixed, so there is nothing to remember on disk.
         beat = ["beat", "--scheduler", "celery.beat:Scheduler", "--pidfile", ""]
         return [
-            Service("worker", argv=[*celery, *worker, "--without-mingle"], env=self.environment, stop_timeout=40.0),
-            Service("beat", argv=[*celery, *beat], env=self.environment),
+            Service(
+                "worker",
+                argv=[*celery, *worker, "--without-mingle"],
+                env=self.environment,
+                says="worker ready",
+                stop_timeout=self.config.drain + MARGIN,
+            ),
+            Service("beat", argv=[*celery, *beat], env=self.environment, says="beat ready"),
         ]
 
     def _dashboard(self) -> Service:
         url = url_of(LOOPBACK, self.dashboard_port)
         argv = granian("ops.dashboard.app:create", LOOPBACK, self.dashboard_port, threads=2)
-        return Service("dashboard", argv=argv, env=self.environment, ready=lambda: _answers(f"{url}/healthz"), url=url)
+        return Service(
+            "dashboard",
+            argv=argv,
+            env=self.environment,
+            ready=lambda: _answers(f"{url}/healthz"),
+            stop_timeout=ANSWERING + MARGIN,
+            url=url,
+        )
 
 
 def assemble(
@@ -238,9 +267,10 @@ HTTP_LIMITS = ["--http", "1", "--http1-header-read-timeout", "10000", "--http1-b
 
 def granian(target: str, host: str, port: int, *, threads: int) -> list[str]:
     """The command that serves an application. Its limits are those of the Procfile."""
-    serve = [sys.executable, "-m", "granian", "--interface", "wsgi", "--factory", "--host", host, "--port", str(port)]
+    serve = [sys.executable, "-m", "ops.serve", "--interface", "wsgi", "--factory", "--host", host, "--port", str(port)]
     limits = ["--workers", "1", "--blocking-threads", str(threads), "--backlog", "2048", "--no-access-log"]
-    return [*serve, *limits, *HTTP_LIMITS, "--respawn-failed-workers", "--log-level", "warning", target]
+    end = ["--workers-kill-timeout", str(ANSWERING), "--respawn-failed-workers", "--log-level", "warning"]
+    return [*serve, *limits, *HTTP_LIMITS, *end, target]
 
 
 def _answers(url: str) -> bool:

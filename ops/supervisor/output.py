@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections import deque
 from logging import makeLogRecord
@@ -42,12 +43,16 @@ class Terminal:
 class Relay:
     """One service's pipe: every process of it, one after the other, writes into ``fd``; a thread reads it.
 
-    Ends when the pipe is closed on both sides. ``last`` are the latest lines, for an error message.
+    Ends when the pipe is closed on both sides. ``last`` are the latest lines, for an error message. ``heard``: whether
+    what was listened for has been said. Lines that ``noise`` finds go to the file only.
     """
 
-    def __init__(self, name: str, folder: Path, terminal: Terminal) -> None:
+    def __init__(self, name: str, folder: Path, terminal: Terminal, noise: re.Pattern[str] | None = None) -> None:
         self._name = name
         self._terminal = terminal
+        self._noise = noise
+        self._wanted: str | None = None
+        self.heard = True
         self._log = log(folder, name)
         self.last: deque[str] = deque(maxlen=15)
         self._settled = threading.Event()
@@ -55,11 +60,18 @@ class Relay:
         self._thread = threading.Thread(target=self._read, name=f"relay-{name}", daemon=True)
         self._thread.start()
 
+    def listen(self, wanted: str | None) -> None:
+        """From now on, wait for a line that contains this; None: for nothing."""
+        self._wanted, self.heard = wanted, wanted is None
+
     def say(self, text: str) -> None:
         """Add a line as if the service had written it."""
         self.last.append(text)
         self._log.handle(makeLogRecord({"msg": text}))
-        self._terminal.line(self._name, text)
+        if not (self._noise and self._noise.search(text)):
+            self._terminal.line(self._name, text)
+        if self._wanted and self._wanted in text:
+            self.heard = True
 
     def settle(self, timeout: float = 2.0) -> None:
         """Wait until everything written so far has been read."""

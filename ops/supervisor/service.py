@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +52,9 @@ class Service:
     Either ``argv`` is run, or ``start`` is called with a file descriptor for the output and returns a Handle of a
     process that is ready. ``env`` is the whole environment of ``argv``; as a callable it is asked just before each
     start, when the services before it have addresses. ``ready`` is polled until true, for at most ``ready_timeout``
-    seconds. With ``once`` the program must end with status 0 before the next service starts (a migration).
-    ``url`` is shown in the state file.
+    seconds; with ``says``, a line that contains this has to be written, too. Lines that ``noise`` finds are kept from
+    the terminal; the log file has them. With ``once`` the program must end with status 0 before the next service
+    starts (a migration). ``url`` is shown in the state file.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Service:
     env: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)
     cwd: Path | None = None
     ready: Callable[[], bool] | None = None
+    says: str | None = None
+    noise: re.Pattern[str] | None = None
     ready_timeout: float = 60.0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout: float = 10.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import select
 import signal
 import socket
@@ -49,6 +50,7 @@ class Supervisor:
         self._terminal = Terminal(None if quiet else stream, [NAME, *names], colour=colour)
         self._table: list[Watched] = []
         self._asked = 0  # how often we were asked to stop
+        self._pressed = 0  # how often somebody at the keyboard has asked: twice means at once
         self._blocked = False  # inside a service's own start
         self._status = 0
         self._bell, self._rope = socket.socketpair()
@@ -65,14 +67,14 @@ class Supervisor:
         with self._bell, self._rope, owned(self.home, self._address) as owner, ExitStack() as stack:
             stack.enter_context(self._signals())
             state = State(self.home, owner, (service.name for service in self._services))
-            relays = [stack.enter_context(self._relay(name)) for name in (NAME, *state.services)]
-            self._say = relays[0].say
+            self._say = stack.enter_context(self._relay(NAME)).say
+            relays = [stack.enter_context(self._relay(one.name, one.noise)) for one in self._services]
             for pid in end_leftovers(self.home, patience=4.0):
                 self._say(f"ended process {pid}, left over from a killed start")
             own = mark(self.home)
             self._table = [
                 Watched(service, relay, state.services[service.name], own)
-                for service, relay in zip(self._services, relays[1:], strict=True)
+                for service, relay in zip(self._services, relays, strict=True)
             ]
             try:
                 self._start(state)
@@ -99,7 +101,8 @@ class Supervisor:
             while not self._asked and not watched.settled():
                 self._wait(0.02)
             state.write()
-            self._say(f"{watched.service.name} is {'done' if watched.service.once else 'ready'}")
+            if not self._asked:
+                self._say(f"{watched.service.name} is {'done' if watched.service.once else 'ready'}")
 
     def _begin(self, watched: Watched) -> None:
         self._blocked = True
@@ -135,7 +138,7 @@ class Supervisor:
         state.write()
         with ExitStack() as stack:  # the last one first, and one that resists does not save the others
             for watched in self._table:
-                stack.callback(watched.stop, lambda: self._asked > 1)
+                stack.callback(watched.stop, lambda: self._pressed > 1)
         state.remove()
 
     # Signals and output -------------------------------------------------------------------------------
@@ -153,7 +156,8 @@ class Supervisor:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002  the signature is given
         self._asked += 1
-        if self._blocked and self._asked > 1:
+        self._pressed += number == signal.SIGINT
+        if self._blocked and self._pressed > 1:
             raise KeyboardInterrupt
 
     def _ring(self) -> None:
@@ -168,8 +172,8 @@ class Supervisor:
             self._bell.recv(4096)
 
     @contextmanager
-    def _relay(self, name: str) -> Iterator[Relay]:
-        relay = Relay(name, self.home / "log", self._terminal)
+    def _relay(self, name: str, noise: re.Pattern[str] | None = None) -> Iterator[Relay]:
+        relay = Relay(name, self.home / "log", self._terminal, noise)
         try:
             yield relay
         finally:

@@ -30,6 +30,7 @@ class Watched:
         """Start the process. Raises what the service's own ``start`` raises, OSError when there is no such program."""
         self._due = None
         self._begun = time.monotonic()
+        self._relay.listen(self.service.says)
         if self.service.start is not None:
             self._handle = self.service.start(self._relay.fd)
         else:
@@ -43,7 +44,7 @@ class Watched:
             return not alive and self._succeeded()
         if not alive:
             raise self.failure(f"ended with status {self._status()} before it was ready")
-        if self.service.ready is None or self.service.ready():
+        if self._relay.heard and (self.service.ready is None or self.service.ready()):
             return True
         if time.monotonic() > self._begun + self.service.ready_timeout:
             raise self.failure(f"was not ready after {self.service.ready_timeout:.0f} s")

@@ -55,6 +55,7 @@ class Config:
     read_timeout: float = 5.0
     max_open_runs: int = 200_000
     keep: Keep = field(default_factory=Keep)
+    drain: float = 20.0  # that a worker has for what is in hand when it is asked to end
 
     def account(self, name: str) -> Account:
         """The account of that name; raises ConfigError naming those that exist."""
@@ -110,6 +111,7 @@ _NUMBERS: dict[str, tuple[str, type[int] | type[float], float, float]] = {
     "writes_at_once": ("ORCHESTRATOR_WRITES_AT_ONCE", int, 1, 64),
     "read_timeout": ("ORCHESTRATOR_READ_TIMEOUT", float, 0.1, 15),
     "max_open_runs": ("ORCHESTRATOR_MAX_OPEN_RUNS", int, 1, 10**9),
+    "drain": ("ORCHESTRATOR_DRAIN", float, 0, 3600),
 }
 
 

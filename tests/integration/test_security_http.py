@@ -132,7 +132,7 @@ def test_the_limits_of_up_and_of_the_procfile_are_the_same() -> None:
     wanted = dict(zip(HTTP_LIMITS[::2], HTTP_LIMITS[1::2], strict=True))
     assert wanted["--http"] == "1"
     for line in Path("Procfile").read_text().splitlines():
-        if "granian" in line:
+        if "ops.serve" in line:
             words = shlex.split(line)
             assert {name: words[words.index(name) + 1] for name in wanted} == wanted
 

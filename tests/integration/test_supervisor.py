@@ -196,7 +196,36 @@ def test_workers_of_a_killed_leader_do_not_stay(home: Path, up: Up) -> None:
     wait_until(lambda: services(home)["leader"]["restarts"] == 1, 10, "no restart")
 
 
-def test_a_second_signal_does_not_wait(home: Path, up: Up) -> None:
+PATIENT = """
+patient = f'''
+import pathlib, signal, sys, time
+def end(*_):
+    print("asked", flush=True)
+    while not pathlib.Path({str(home / "go")!r}).exists(): time.sleep(0.01)
+    sys.exit(print("in order", flush=True))
+signal.signal(signal.SIGTERM, end)
+print("begins", flush=True)
+signal.pause()
+'''
+Supervisor(home, [Service("patient", python(patient), stop_timeout=60)]).run()
+"""
+
+
+def test_a_second_sigterm_changes_nothing(home: Path, up: Up) -> None:
+    process = up(PATIENT)
+    wait_until(lambda: "begins" in log(home, "patient"), 30, "it never began")
+
+    process.send_signal(signal.SIGTERM)
+    wait_until(lambda: "asked" in log(home, "patient"), 30, "it was not asked to end")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        process.send_signal(number)
+    (home / "go").touch()
+
+    assert "in order" in process.communicate(timeout=60)[0]
+    assert process.returncode == 0
+
+
+def test_a_second_ctrl_c_does_not_wait(home: Path, up: Up) -> None:
     process = up('Supervisor(home, [Service("deaf", python(STUBBORN), stop_timeout=60)]).run()')
     deaf = wait_running(home, process)["deaf"]
     wait_until(lambda: "deaf" in log(home, "deaf"), 10, "it said nothing")
