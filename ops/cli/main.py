@@ -65,6 +65,8 @@ def _failures_told(ctx: click.Context) -> Iterator[None]:
     except click.ClickException as error:
         _tell(Failure(error.format_message()))
         status = error.exit_code
+    except UnicodeEncodeError as error:  # an argument of bytes that are no text can be passed to us, but not on
+        status = _tell(Refused(f"{ascii(error.object)[:200]} is not text in UTF-8"))
     except KeyboardInterrupt:
         click.echo("", err=True)
         status = INTERRUPTED

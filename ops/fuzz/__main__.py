@@ -19,6 +19,8 @@ from ops.fuzz.report import Report
 
 PARTS: dict[str, Callable[[int, int, int, int, crew.Say], Findings]] = {
     "parsers": crew.parsers,
+    "providers": crew.providers,
+    "requests": crew.requests,
     "receiver": crew.receiver,
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
 
@@ -33,9 +33,10 @@ class Body:
 class Bodies:
     """All bodies of a seed."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, given: Mapping[str, Seeds] | None = None) -> None:
+        """given: what they begin with by dialect, if not the recorded deliveries."""
         self.seed = seed
-        self._seeds = seeds()
+        self._seeds = seeds() if given is None else given
 
     def range(self, start: int, count: int) -> Iterator[Body]:
         return (self.body(number) for number in range(start, start + count))

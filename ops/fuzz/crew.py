@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -20,15 +21,22 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 
 from ops.embedded import postgres
+from ops.fuzz import ground
 from ops.fuzz.bodies import Bodies
 from ops.fuzz.findings import Findings
+from ops.fuzz.journal import Journal
 from ops.fuzz.parsers import read_all
+from ops.fuzz.providers import answer_all
 from ops.fuzz.receiver import BATCH, Receiver
+from ops.fuzz.requests import attack
+from orchestrator import logs
 from orchestrator.store.migrate import migrate
+from orchestrator.web import create_app
 
 Say = Callable[[str], None]
 Place = tuple[Path, str]  # a home folder, and a database's URL
 _PIECE = 10_000  # bodies that a process reads at a time
+_FOR_ONE = 20_000
 _EVERY = 30.0  # seconds between words about how far it is
 _CONTEXT = get_context("spawn")
 
@@ -39,6 +47,12 @@ def parsers(seed: int, start: int, count: int, processes: int, say: Say) -> Find
         return _gather((pool.submit(_read, seed, *one) for one in _pieces(start, count, _PIECE)), count, say)
 
 
+def providers(seed: int, start: int, count: int, processes: int, say: Say) -> Findings:
+    """Calls of the dialects at providers that answer with such bodies."""
+    with _crew(processes, _quiet) as pool:
+        return _gather((pool.submit(answer_all, seed, *one) for one in _pieces(start, count, _PIECE // 4)), count, say)
+
+
 def receiver(seed: int, start: int, count: int, processes: int, say: Say) -> Findings:
     """These bodies at receivers, each with a database of its own, in a Postgres that lasts as long as this."""
     with tempfile.TemporaryDirectory(prefix="orchestrator-fuzz-") as folder, _places(Path(folder), processes) as places:
@@ -47,6 +61,25 @@ def receiver(seed: int, start: int, count: int, processes: int, say: Say) -> Fin
             waiting.put(place)
         with _crew(processes, _settle, waiting, seed) as pool:
             return _gather((pool.submit(_batch, *one) for one in _pieces(start, count, BATCH)), count, say)
+
+
+def requests(seed: int, start: int, count: int, processes: int, say: Say) -> Findings:
+    """Requests made from the OpenAPI document, one example of each operation for so many bodies of the other parts."""
+    del start, processes
+    say(f"requests from the OpenAPI document, {max(1, count // _FOR_ONE)} examples of each operation")
+    stderr, journal = sys.stderr, Journal()
+    with tempfile.TemporaryDirectory(prefix="orchestrator-fuzz-") as folder, _places(Path(folder), 1) as places:
+        services = ground.services(*places[0], ground.Nudged())
+        sys.stderr = journal
+        logs.configure(json=True)
+        try:
+            found = attack(create_app(services), seed=seed, examples=max(1, count // _FOR_ONE), token=ground.TOKEN)
+        finally:
+            sys.stderr = stderr
+            services.close()
+    for trouble in journal.troubles:
+        found.blame(f"in the log: {trouble}")
+    return found
 
 
 class _Alone(Executor):
@@ -101,6 +134,12 @@ def _settle(waiting: Queue[Place], seed: int) -> None:
     home, url = waiting.get()
     _here.append(Receiver(home, url, seed))
     Finalize(None, _leave, exitpriority=10)
+
+
+def _quiet() -> None:
+    """What the dialects have to say of such answers is said often enough."""
+    _stay_with_parent()
+    logging.getLogger("orchestrator.providers").setLevel(logging.CRITICAL)
 
 
 def _stay_with_parent() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections import Counter
 
 CALM = frozenset({"debug", "info"})
-_PLACE = "/callbacks/"
+_TOKEN = re.compile(r"/callbacks/[^/]+/[\w-]{22}")
 
 
 class Journal(io.TextIOBase):
@@ -38,5 +39,5 @@ class Journal(io.TextIOBase):
         self.levels[level] += 1
         if level not in CALM or "exception" in entry:
             self.troubles.append(line[:3000])
-        elif _PLACE in line and _PLACE + "***" not in line.replace("acedata/", "").replace("mjproxy/", ""):
+        elif _TOKEN.search(line):
             self.troubles.append(f"a token in the log: {line[:500]}")

@@ -13,6 +13,28 @@ DIALECTS = ("acedata", "mjproxy", "imagineapi")
 JOB = "the-job's-name"  # stands in a seed where the job's id stood
 _NAMES = {"acedata": "task_id", "mjproxy": "id", "imagineapi": "id"}
 _LONGEST_WORD = 60
+_SHORT = {
+    "acedata": (
+        '{"success": true, "task_id": "a", "trace_id": "b"}',
+        '{"success": false, "error": {"code": "used_up", "message": "m"}, "trace_id": "b"}',
+        '{"descriptions": ["a fox", "a red fox"], "task_id": "a"}',
+        '{"prompts": ["a fox"], "content": "x", "seed": "1", "task_id": "a"}',
+        '{"items": [], "count": 0}',
+    ),
+    "mjproxy": (
+        '{"code": 1, "description": "ok", "result": "18", "properties": {}}',
+        '{"code": 21, "description": "m", "result": "18", "properties": {"status": "MODAL", "remix": true}}',
+        '{"code": 22, "description": "m", "result": "18", "properties": {"numberOfQueues": 3}}',
+        '{"code": 24, "description": "m", "properties": {"bannedWord": "x"}}',
+        '{"error": {"message": "m", "type": "t", "code": "c"}}',
+    ),
+    "imagineapi": (
+        '{"data": {"id": "a", "status": "pending", "prompt": "a red fox", "ref": null, "progress": null}}',
+        '{"errors": [{"message": "m", "extensions": {"code": "FORBIDDEN", "field": "ref"}}]}',
+        '{"data": []}',
+        '{"data": {"id": "u", "email": "e"}}',
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +52,15 @@ def seeds(folder: Path = RECORDED) -> dict[str, Seeds]:
     return {dialect: _of(dialect, folder / dialect) for dialect in DIALECTS}
 
 
-def _of(dialect: str, folder: Path) -> Seeds:
-    paths = sorted((folder / "deliveries").glob("*.*json"))
+def answer_seeds(folder: Path = RECORDED) -> dict[str, Seeds]:
+    """What a provider answers to submissions and look-ups: the deliveries, ``tasks``, and a few short ones."""
+    return {dialect: _of(dialect, folder / dialect, "tasks", _SHORT[dialect]) for dialect in DIALECTS}
+
+
+def _of(dialect: str, folder: Path, more: str = "deliveries", short: tuple[str, ...] = ()) -> Seeds:
+    paths = sorted(path for kind in {"deliveries", more} for path in (folder / kind).glob("*.*json"))
     texts = [path.read_text(encoding="utf-8") for path in paths if not path.name.endswith(".events.json")]
+    texts += short
     documents = [_blanked(dialect, one) for text in texts for one in _objects(text)]
     if not documents:
         raise FileNotFoundError(f"there are no recorded deliveries in {folder}")
