@@ -15,20 +15,15 @@ SELECT 'runs' AS what, 'running' AS label,
 UNION ALL
 SELECT 'runs', 'paused', (SELECT count(*) FROM (SELECT FROM runs WHERE state = 'paused' LIMIT %(limit)s) counted)
 UNION ALL
-SELECT 'tasks', 'ready',
-       (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'ready' LIMIT %(limit)s) counted)
+SELECT 'tasks', 'ready', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'ready' LIMIT %(limit)s) counted)
 UNION ALL
-SELECT 'tasks', 'submitting',
-       (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'submitting' LIMIT %(limit)s) counted)
+SELECT 'tasks', 'submitting', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'submitting' LIMIT %(limit)s) counted)
 UNION ALL
-SELECT 'tasks', 'uncertain',
-       (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'uncertain' LIMIT %(limit)s) counted)
+SELECT 'tasks', 'uncertain', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'uncertain' LIMIT %(limit)s) counted)
 UNION ALL
-SELECT 'tasks', 'working',
-       (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'working' LIMIT %(limit)s) counted)
+SELECT 'tasks', 'working', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'working' LIMIT %(limit)s) counted)
 UNION ALL
-SELECT 'tasks', 'waiting',
-       (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'waiting' LIMIT %(limit)s) counted)
+SELECT 'tasks', 'waiting', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'waiting' LIMIT %(limit)s) counted)
 UNION ALL
 SELECT 'callbacks', verdict::text,
        (SELECT count(*) FROM (SELECT FROM callbacks c WHERE c.verdict = s.verdict AND c.verdict <> 'accepted'
