@@ -11,13 +11,13 @@ from pathlib import Path
 
 import click
 
-from ops.bench import history, memory, receiver, runs
+from ops.bench import history, memory, overload, receiver, runs, waits
 from ops.bench.children import BenchError, provider
 from ops.bench.report import Report
 from ops.bench.stack import stack
 from ops.embedded.postgres import EmbeddedError
 
-PARTS = ("receiver", "runs", "history")
+PARTS = ("receiver", "runs", "history", "overload", "waits")
 
 
 @click.command()
@@ -49,7 +49,11 @@ def measure(wanted: tuple[str, ...], *, rounds: int, callbacks: int, count: int)
             carried = runs.measure(one, port, count=count, idle_count=50) if "runs" in wanted else None
             _say("history")
             stored = history.measure(one, count=1000) if "history" in wanted else None
-            return Report(_machine(), idle, received, carried, stored)
+            _say("overload")
+            flooded = overload.measure(one) if "overload" in wanted else None
+            _say("waits")
+            waiting = waits.measure(one) if "waits" in wanted else None
+            return Report(_machine(), idle, received, carried, stored, flooded, waiting)
 
 
 def _machine() -> dict[str, str | int | float]:

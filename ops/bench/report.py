@@ -8,8 +8,10 @@ from typing import Any
 
 from ops.bench.figures import Series
 from ops.bench.history import FEW, MANY, History
+from ops.bench.overload import CALLERS, READERS, Overload
 from ops.bench.receiver import CONNECTIONS, Receiver
 from ops.bench.runs import IN_FLIGHT, Runs
+from ops.bench.waits import WAITING, Waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,8 @@ class Report:
     receiver: Receiver | None
     runs: Runs | None
     history: History | None
+    overload: Overload | None
+    waits: Waits | None
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -31,6 +35,8 @@ class Report:
         yield from _receiver(self.receiver) if self.receiver else ()
         yield from _runs(self.runs) if self.runs else ()
         yield from _history(self.history) if self.history else ()
+        yield from _overload(self.overload) if self.overload else ()
+        yield from _waits(self.waits) if self.waits else ()
         yield from _memory(self)
 
 
@@ -58,6 +64,25 @@ def _runs(one: Runs) -> Iterator[str]:
 def _history(one: History) -> Iterator[str]:
     yield _title("One callback in the database, microseconds")
     yield _row(f"with {FEW:,} stored / with {MANY:,}", f"{one.few:.0f} / {one.many:.0f}", "aim: the same")
+
+
+def _overload(one: Overload) -> Iterator[str]:
+    yield _title(f"A flood of API reads, {READERS} connections without a pause, beside {CALLERS} of callbacks")
+    for name, rate, spent in (("alone", one.calm_rate, one.calm), ("in the flood", one.flooded_rate, one.flooded)):
+        note = f"p50 {spent.p50:.1f}, p99 {spent.p99:.1f} ms"
+        yield _row(f"callbacks accepted per second, {name}", f"{rate:.0f}", note)
+    yield _row("reads per second, four in peace", f"{one.peaceful:.0f}", "")
+    shares = f"answered {one.answered:.0f}, refused {one.shed:.0f}"
+    yield _row("reads asked for per second", f"{one.asked:.0f}", shares)
+    yield _row("MB before / in / after", f"{one.before:.0f} / {one.during:.0f} / {one.after:.0f}", "")
+    yield _row("of the first 100 reads afterwards, answered", f"{one.recovered}", "aim 100")
+
+
+def _waits(one: Waits) -> Iterator[str]:
+    yield _title(f"A pass of the sweep, {WAITING:,} tasks waiting, milliseconds")
+    yield _row("nothing due", f"{one.idle:.0f} (at most {one.idle_longest:.0f})", "aim 1000")
+    yield _row("all due, a portion taken", f"{one.busy:.0f} (at most {one.busy_longest:.0f})", "aim 1000")
+    yield _row("MB that such a pass needs", f"{one.memory:.1f}", "")
 
 
 def _memory(report: Report) -> Iterator[str]:

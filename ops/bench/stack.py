@@ -62,14 +62,16 @@ class Stack:
             self._sql(f"DROP DATABASE {name} WITH (FORCE)")
 
     @contextmanager
-    def second_web(self, target: str, database: str, log: Path) -> Iterator[tuple[int, psutil.Process]]:
-        """Another server with the very command line of ``web``, but its own port, application and database, and a
-        broker without consumers. Port and process."""
+    def second_web(
+        self, target: str, database: str, log: Path, settings: Mapping[str, str] | None = None
+    ) -> Iterator[tuple[int, psutil.Process]]:
+        """Another server with the very command line of ``web``, but its own port, application, database and further
+        settings, and a broker without consumers. Port and process."""
         port = free_port()
         argv = psutil.Process(self.pid_of("web")).cmdline()
         argv[argv.index("--port") + 1] = str(port)
         argv[-1] = target
-        env = {**self.env, "DATABASE_URL": database, "BROKER_URL": self.lonely_broker}
+        env = {**self.env, "DATABASE_URL": database, "BROKER_URL": self.lonely_broker, **(settings or {})}
         with child(argv, env=env, log=log) as started:
             wait_for(target, lambda: accepts(port), started, log)
             yield port, psutil.Process(started.pid)
