@@ -127,22 +127,23 @@ def test_a_schema_of_a_later_version_is_served_and_told(web: Any, database_url: 
     with connected(database_url) as connection:
         connection.execute("INSERT INTO migrations (name) VALUES ('9000_next')")
 
-    ready = web.ask("GET", "/readyz").json
+    answer = web.ask("GET", "/readyz")
+    ready = answer.json
     findings = [found for found in check_all(make_config()) if found.subject == "schema"]
 
-    assert (ready["status"], ready["parts"]["migrations"]) == ("ready", "ok")
+    assert answer.status_code == 200
     assert ready["version_skew"] == ["9000_next"]
     assert [(found.level, found.detail) for found in findings] == [
         ("warn", "version skew: 9000_next is of a later version than this program")
     ]
 
 
-def test_a_schema_of_a_former_version_is_not_ready_and_says_what_it_lacks(web: Any, release: Any) -> None:
+def test_on_a_schema_of_a_former_version_it_says_what_that_lacks(web: Any, release: Any) -> None:
     release(NEXT)
 
     ready = web.ask("GET", "/readyz")
 
-    assert (ready.status_code, ready.json["parts"]["migrations"]) == (503, "missing: 9000_next")
+    assert (ready.json["status"], ready.json["parts"]["migrations"]) == ("degraded", "missing: 9000_next")
 
 
 def test_migrate_says_what_it_applied(database_url: str, release: Any, monkeypatch: pytest.MonkeyPatch) -> None:
