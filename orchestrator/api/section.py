@@ -54,7 +54,7 @@ class Section:
                 handler = self.blueprint.alt_response(other, schema=answer, description=description, success=True)(
                     handler
                 )
-            for refusal in sorted({401, 403, 422, *refuses}):
+            for refusal in sorted({401, 403, 422, 429, 503, *refuses}):
                 handler = self.blueprint.alt_response(refusal, HTTPStatus(refusal).name)(handler)
             described = {"operationId": view.__name__, "security": [{"bearer": []}], "x-role": role, **(doc or {})}
             handler = self.blueprint.doc(**described)(handler)

@@ -15,7 +15,7 @@ from orchestrator.api.section import Section
 
 JSON = dict[str, Any]
 
-REFUSALS = (400, 401, 403, 404, 409, 422)  # the shared ones
+REFUSALS = (400, 401, 403, 404, 409, 422, 429, 503)  # the shared ones
 
 DESCRIPTION = """Runs, tasks, callbacks and pipelines of the orchestrator.
 
@@ -108,5 +108,5 @@ def _callback() -> JSON:
                 "content": taken,
             },
         }
-        | {str(status): _refusal(status) for status in (400, 404, 413, 503)},
+        | {str(status): _refusal(status) for status in (400, 404, 413, 429, 503)},
     }
