@@ -15,7 +15,7 @@ from psycopg._preparing import PrepareManager
 from stage import ACCOUNT, GRID, Stage
 from wire import Cut, Moment, Wire
 
-from orchestrator import catalog
+from orchestrator import catalog, intake
 from orchestrator.advance import advance
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.core.tokens import account_token
@@ -81,7 +81,9 @@ class Scene:
 
     def deliver(self, run_id: UUID) -> Any:
         """What the provider has to say of a run's first task arrives."""
-        return self.delivery(run_id)()
+        taken = self.delivery(run_id)()
+        assert not isinstance(taken, Spooled)
+        return taken
 
     def delivery(self, run_id: UUID) -> Callable[[], object]:
         task = self.stage.task(run_id)
@@ -297,6 +299,8 @@ OPERATIONS = [
     refuse_for_good, poll, find, act, ask, choose_quadrant, cancel, retry_whole_run, retry_one_task, launch_with_a_key,
     sweep_everything,
 ]  # fmt: skip
+# Nothing is done between two requests of these: not to send one leaves what is left when the former is not heard.
+QUIET = [advance_run, advance_to_the_end, cancel, retry_whole_run, retry_one_task, launch_with_a_key, sweep_everything]
 
 
 @pytest.fixture
@@ -307,11 +311,12 @@ def wire(database_url: str) -> Iterator[Wire]:
 
 
 @pytest.fixture
-def wired(make_stage: Callable[..., Stage], wire: Wire) -> Stage:
-    """A stage whose every connection to the database goes over the wire."""
-    return make_stage(
-        {"image_size": 128}, database_url=wire.url, slots=50, pool=1
-    )  # nobody takes a second one while he holds one
+def wired(make_stage: Callable[..., Stage], wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """A stage whose every connection to the database goes over the wire; on a busy machine, too, nothing is spooled."""
+    for name in ("FIRST_TRY", "SECOND_TRY", "PATIENCE"):
+        monkeypatch.setattr(intake, name, 60.0)
+    # One connection: which statements it has prepared is known, and nobody takes a second while he holds one.
+    return make_stage({"image_size": 128}, database_url=wire.url, slots=50, pool=1)
 
 
 def played(stage: Stage, wire: Wire, operation: Any, at: int, moment: Moment) -> tuple[Cut, Any]:
@@ -342,6 +347,8 @@ def check_each(stage: Stage, wire: Wire, operation: Any, *moments: Moment) -> No
     assert whole.seen > 0
     for at in range(1, whole.seen + 1):
         for moment in moments:
+            if moment is Moment.UNSENT and operation in QUIET and 1 < at < whole.seen:
+                continue
             cut, outcome = played(stage, wire, operation, at, moment)
             assert cut.made
             assert outcome == usual, (at, moment)
@@ -363,7 +370,10 @@ def test_nor_does_one_that_is_lost_while_a_statement_is_being_prepared(
     check_each(wired, wire, operation, Moment.HALF_SENT, Moment.UNHEARD)
 
 
-def test_a_delivery_whose_connection_is_lost_for_good_is_spooled_and_taken_later(wired: Stage, wire: Wire) -> None:
+def test_a_delivery_whose_connection_is_lost_for_good_is_spooled_and_taken_later(
+    wired: Stage, wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake, "SECOND_TRY", 0.5)
     for at, moment in ((1, Moment.UNSENT), (1, Moment.UNHEARD)):
         wired.emulator.state.courier.hold()
         scene = Scene(wired)
