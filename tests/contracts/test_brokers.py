@@ -129,6 +129,26 @@ def test_a_real_worker_brings_a_run_to_its_end(
     assert [token for token in tokens if token in log] == []
 
 
+def test_a_broker_that_loses_its_whole_content_loses_nothing(
+    server: Server, make_services: Callable[..., Services], tmp_path: Path
+) -> None:
+    """Under the hands of a worker and of a sender that know nothing of it."""
+    with ExitStack() as built:
+        ours = built.enter_context(stage(make_services, {}, {}, {"nudge": Broker(make_app(server.url))}))
+        worker = Process([*WORKER, *FLAGS], *of(ours, server, tmp_path))
+        built.callback(worker.end)
+        first = ours.open("hero-image")
+        seen(lambda: ours.paid, worker)
+        server.empty()
+        second = ours.open("hero-image")
+        server.empty()
+        for run_id in (first, second):
+            seen(lambda run_id=run_id: ours.sweep() or ours.run(run_id).finished_at, worker, pause=0.5)
+            assert ours.run(run_id).state is RunState.SUCCEEDED, worker.told()
+        assert ours.paid == 6
+    assert "Unrecoverable" not in worker.told()
+
+
 WORKER = [sys.executable, "-m", "celery", "-A", "workers.app", "worker"]
 FLAGS = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 

@@ -18,6 +18,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from ops.embedded import broker as embedded
+from orchestrator.broker import queues
 
 PATIENCE = 60.0  # seconds for a server to start or to end
 RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the packaged one in PATH changes the user
@@ -31,6 +32,9 @@ class Server(Protocol):
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
+
+    def empty(self) -> None:
+        """Take its whole content away while it runs."""
 
 
 def free_port() -> int:
@@ -75,6 +79,11 @@ class Process:
         return self.log.read_text(errors="replace")
 
 
+def flush(url: str) -> None:
+    with Connection(url) as connection:
+        connection.default_channel.client.flushall()
+
+
 def answers(url: str, process: Process) -> None:
     """Wait until a client can connect."""
     over = time.monotonic() + PATIENCE
@@ -103,6 +112,9 @@ class Valkey:
     def stop(self) -> None:
         self._server.stop()
 
+    def empty(self) -> None:
+        flush(self.url)
+
 
 class Redis:
     def __init__(self, folder: Path) -> None:
@@ -117,6 +129,9 @@ class Redis:
 
     def stop(self) -> None:
         self._process.end()
+
+    def empty(self) -> None:
+        flush(self.url)
 
 
 class RabbitMQ:
@@ -151,6 +166,11 @@ class RabbitMQ:
 
     def stop(self) -> None:
         self._process.end()
+
+    def empty(self) -> None:
+        with Connection(self.url) as connection:
+            for queue in queues(self.url):
+                connection.default_channel.queue_delete(queue.name)
 
     def end(self) -> None:
         self._mapper.end()
