@@ -35,6 +35,5 @@ class Transport(redis.Transport):
 
 def use() -> None:
     """Have every connection to a Redis server made by this module. (A setting of Celery's reaches no URL with a +.)"""
-    for scheme in ("redis", "rediss", "valkey", "valkeys"):
-        if scheme in TRANSPORT_ALIASES:
-            TRANSPORT_ALIASES[scheme] = f"{Transport.__module__}:{Transport.__qualname__}"
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{Transport.__module__}:{Transport.__qualname__}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -35,14 +36,12 @@ def eventually(look: Callable[[], T], *, within: float = PATIENCE, what: str = "
 
 
 def free_port_block() -> int:
-    """A port that is free together with the two after it."""
+    """A port that is free together with the two after it, below those that outgoing connections get by themselves."""
     for _ in range(200):
+        port = random.SystemRandom().randrange(20_000, 32_000)
         with ExitStack() as held:
-            first = held.enter_context(socket.socket())
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
             try:
-                for offset in (1, 2):
+                for offset in (0, 1, 2):
                     held.enter_context(socket.socket()).bind(("127.0.0.1", port + offset))
             except OSError:
                 continue
