@@ -14,16 +14,21 @@ from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
     LocationParseError,
+    MaxRetryError,
     NameResolutionError,
     NewConnectionError,
     ProtocolError,
     ReadTimeoutError,
 )
-from urllib3.util import parse_url
+from urllib3.util import Retry, parse_url
 
 from ops.cli.failures import Absent, Refused, Unreachable, by_field
 
 LARGEST_PAGE = 200  # entries that the API gives at once
+# A question that came too soon, or to a busy server, is asked again when the server says so; nothing else is.
+_AGAIN = Retry(
+    total=2, connect=0, read=0, redirect=0, other=0, allowed_methods={"GET"}, raise_on_status=False, retry_after_max=3
+)
 _LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 
 
@@ -39,7 +44,7 @@ class Client:
     def __init__(self, url: str, token: str | None, *, timeout: float = 30.0) -> None:
         self.url = url
         self._headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5.0, read=timeout), retries=False)
+        self._pool = urllib3.PoolManager(timeout=urllib3.Timeout(connect=5.0, read=timeout), retries=_AGAIN)
 
     def get(self, *path: str, **query: Any) -> Any:
         """The JSON at a path whose parts are escaped; parameters that are None are left out."""
@@ -128,8 +133,9 @@ class Client:
         return kind(said, lines=[line for line in lines if line not in said], hint=_advice(response.status))
 
     def _silent(self, error: HTTPError) -> Unreachable:
+        cause = error.reason if isinstance(error, MaxRetryError) else error
         return Unreachable(
-            f"no answer from {self.url}: {_reason(error)}",
+            f"no answer from {self.url}: {_reason(cause or error)}",
             hint="Start the service with `orchestrator up`, or say where it is with --url or ORCHESTRATOR_URL.",
         )
 
@@ -166,7 +172,7 @@ def _advice(status: int) -> str | tuple[()]:
     return ()
 
 
-def _reason(error: HTTPError) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, NameResolutionError):
         return "the host name cannot be resolved"
     # A refused connection is a kind of ConnectTimeoutError to urllib3.

@@ -83,6 +83,8 @@ class Handler(BaseHTTPRequestHandler):
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(content)))
+        if isinstance(body, dict) and "after" in body:
+            self.send_header("Retry-After", str(body["after"]))
         self.end_headers()
         self.wfile.write(content)
 
@@ -335,6 +337,23 @@ def test_a_pipeline_that_ships_is_stored_on_its_first_use(stub: Stub, cli: Calla
     assert cli("run", "hero-image", "-i", "prompt=x", "--no-wait").exit_code == 0
     assert cli("run", "no-such-thing").exit_code == 2
     assert len(stub.sent("POST /v1/runs")) == 1
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_question_that_comes_too_soon_is_asked_again_when_the_server_says_so(
+    stub: Stub, cli: Callable[..., Result], status: int
+) -> None:
+    busy = (status, {"title": "Too many requests", "after": 0})
+    stub.says(f"GET /v1/runs/{RUN_ID}", busy, busy, (200, run_of()))
+    assert cli("runs", "show", RUN_ID).exit_code == 0
+    stub.says(f"GET /v1/runs/{RUN_ID}", busy)
+    stub.says(f"POST /v1/runs/{RUN_ID}/cancel", busy)
+    for command in (["show"], ["cancel"]):
+        stub.asked.clear()
+        result = cli("runs", *command, RUN_ID)
+        assert result.exit_code == 3
+        assert f"answered {status}: Too many requests" in result.stderr
+        assert len(stub.asked) == (3 if command == ["show"] else 1)
 
 
 def test_ctrl_c_says_how_to_watch_on(stub: Stub) -> None:
