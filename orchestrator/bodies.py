@@ -13,7 +13,7 @@ import struct
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import structlog
@@ -21,8 +21,9 @@ import structlog
 from orchestrator.errors import SlowSender
 
 log = structlog.get_logger(__name__)
-MOST = 3  # of the threads that the server has
-SLOW = 2.0  # seconds; a body that takes longer counts against senders of whom many are read at once
+MOST = 3  # slow ones of a sender, of the threads that the server has
+SLOW = 2.0  # seconds; a body that takes longer is slow
+AT_ONCE = 12  # of a strict sender, however quick: half of the threads; a provider may tell of all its news at once
 SILENCE = 20.0  # seconds
 LOOK = 2.0  # seconds between looks for connections that are silent
 _MOVED = struct.Struct("@44xI4xI")  # of Linux' tcp_info: milliseconds since data was sent, and since it came
@@ -30,10 +31,9 @@ _MOVED = struct.Struct("@44xI4xI")  # of Linux' tcp_info: milliseconds since dat
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reading:
-    """A body that is being read. strict: it counts at once. peer, port: the connection's other end, and our port."""
+    """A body that is being read. peer, port: the connection's other end, and our port."""
 
     sender: str
-    strict: bool
     peer: str
     port: int
     began: float
@@ -50,13 +50,13 @@ class Bodies:
     def reading(self, sender: str, *, strict: bool, peer: str = "", port: int = 0) -> Iterator[None]:
         """While a body is read. Raises SlowSender when the sender has too many others under way.
 
-        strict: also those that were begun just now count; for senders who have no reason to send several at once.
+        strict: those that were begun just now have a limit too; for senders who have no reason to send many at once.
         """
         now = time.monotonic()
-        mine = Reading(sender, strict, peer, port, now)
+        mine = Reading(sender, peer, port, now)
         with self._lock:
-            others = sum(one.sender == sender and (strict or now - one.began > SLOW) for one in self._readings)
-            if others >= MOST:
+            ages = [now - one.began for one in self._readings if one.sender == sender]
+            if sum(age > SLOW for age in ages) >= MOST or (strict and len(ages) >= AT_ONCE):
                 raise SlowSender
             self._readings.add(mine)
         try:
@@ -76,7 +76,7 @@ class Bodies:
             overdue = {(one.peer, one.port) for one in self._readings if one.began < late and one.port}
         found = [end for peer, port in overdue for end in _silent(peer, port, silence)]
         for connection in found:
-            with connection:
+            with connection, suppress(OSError):  # it has ended meanwhile
                 log.warning("a connection was cut: its body does not come", peer=connection.getpeername()[0])
                 connection.shutdown(socket.SHUT_RDWR)
         return len(found)

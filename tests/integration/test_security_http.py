@@ -7,15 +7,17 @@ import select
 import shlex
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
+from threading import Barrier
 from uuid import UUID, uuid4
 
 import pytest
 from served import PATIENCE, SECRET, Served, serving
 
 from ops.cli.stack import HTTP_LIMITS
-from orchestrator.bodies import MOST
+from orchestrator.bodies import AT_ONCE
 from orchestrator.core.tokens import account_token, task_token
 
 HOST = b"Host: x\r\n"
@@ -150,7 +152,7 @@ def test_one_tasks_token_holds_few_threads(served: Served) -> None:
         ]
         for one in waiting:
             one.sendall(f"POST {task} HTTP/1.1\r\nHost: x\r\n".encode() + ENDLESS)
-        while len(waiting) > MOST:
+        while len(waiting) > AT_ONCE:
             answered = select.select(waiting, [], [], PATIENCE)[0]
             assert answered, f"{len(waiting)} are waited for"
             for one in answered:
@@ -160,6 +162,20 @@ def test_one_tasks_token_holds_few_threads(served: Served) -> None:
                 waiting.remove(one)
         assert served.ask("POST", hook(uuid4()), b'{"task_id": "other", "success": true}')[0] == 202
         assert not select.select(waiting, [], [], 0)[0]
+
+
+def test_all_that_a_provider_has_to_say_of_a_task_may_come_at_once(served: Served) -> None:
+    path, count = hook(uuid4()), AT_ONCE - 2
+    together = Barrier(count)
+
+    def tell(progress: int) -> int:
+        together.wait(PATIENCE)
+        body = json.dumps({"task_id": "job", "progress": progress, "said": "x" * 20_000})
+        return served.ask("POST", path, body)[0]
+
+    with ThreadPoolExecutor(count) as provider:
+        for _ in range(5):
+            assert set(provider.map(tell, range(count))) == {202}
 
 
 def test_a_body_that_breaks_off_is_not_taken_for_a_whole_one(served: Served) -> None:

@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 
 from orchestrator import bodies
-from orchestrator.bodies import MOST, Bodies
+from orchestrator.bodies import AT_ONCE, MOST, Bodies
 from orchestrator.errors import SlowSender
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells when something moved last")
 
 
-def test_a_strict_sender_has_few_bodies_at_once_and_room_again_when_one_is_read() -> None:
+def test_a_strict_sender_has_some_bodies_at_once_and_room_again_when_one_is_read() -> None:
     reading = Bodies()
     with ExitStack() as held:
         first = held.enter_context(ExitStack())
-        for stack in (first, *[held] * (MOST - 1)):
+        for stack in (first, *[held] * (AT_ONCE - 1)):
             stack.enter_context(reading.reading("task", strict=True))
         with pytest.raises(SlowSender):
             held.enter_context(reading.reading("task", strict=True))
@@ -33,14 +33,15 @@ def test_a_strict_sender_has_few_bodies_at_once_and_room_again_when_one_is_read(
         held.enter_context(reading.reading("task", strict=True))
 
 
-def test_of_many_at_once_only_the_slow_ones_count(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("strict", [True, False])
+def test_of_several_at_once_only_the_slow_ones_count(monkeypatch: pytest.MonkeyPatch, strict: bool) -> None:
     reading = Bodies()
     with ExitStack() as held:
-        for _ in range(3 * MOST):
-            held.enter_context(reading.reading("hook", strict=False))
+        for _ in range(2 * MOST):
+            held.enter_context(reading.reading("sender", strict=strict))
         monkeypatch.setattr(bodies, "SLOW", -1.0)
         with pytest.raises(SlowSender):
-            held.enter_context(reading.reading("hook", strict=False))
+            held.enter_context(reading.reading("sender", strict=strict))
 
 
 @pytest.fixture
@@ -107,3 +108,14 @@ def test_looking_for_silent_connections_leaves_nothing_open(connected: tuple[soc
         reading.cut(-1.0)
         assert not file.closed
         assert len(os.listdir("/dev/fd")) == before
+
+
+def test_a_connection_that_ends_meanwhile_keeps_no_other_from_being_cut(
+    connected: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, accepted = connected
+    monkeypatch.setattr(bodies, "_silent", lambda *_: [socket.socket(), accepted.dup()])
+    reading = Bodies()
+    with reading.reading("task", strict=True, peer="127.0.0.1", port=1):
+        reading.cut(silence=-1.0)
+    assert client.recv(1) == b""
