@@ -37,8 +37,8 @@ lint: .venv/.tests
 bench: .venv/.tests  ## speed and memory, measured here
 	$(BIN)/python -m ops.bench $(ARGS)
 
-chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are killed; hours (ARGS="--seed 7" ...)
-	@$(BIN)/orchestrator chaos --runs 10000 --minutes 600 $(ARGS)
+chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are killed (ARGS="--broker redis --seed 7" ...)
+	@$(BIN)/orchestrator chaos --runs 10000 --minutes 90 $(ARGS)
 
 fuzz: .venv/.tests  ## a million malformed callback bodies, hostile requests; an hour or two (ARGS="--bodies 20000 --seed 7" ...)
 	@$(BIN)/python -m ops.fuzz --bodies 1000000 $(ARGS)

@@ -14,6 +14,7 @@ from orchestrator import catalog
 from orchestrator.config import Limits
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.launch import Request, launch
+from orchestrator.store import accounts
 
 MakeStage = Callable[..., Stage]
 # The emulator's tokens and what is wrong with the first of them.
@@ -103,3 +104,20 @@ def test_the_list_of_accounts_has_pages(shared_web: Caller) -> None:
 
     assert [one["name"] for one in first["items"] + second["items"]] == ["acedata", "second"]
     assert second["next"] is None
+
+
+def test_one_blip_is_one_pause_however_many_submissions_were_under_way(stage: Stage) -> None:
+    def strike(count: int) -> list[bool]:
+        wishes = {"most": 5, "first": 30.0, "longest": 600.0, "reason": "no answer", "now": stage.clock()}
+        with stage.services.db.connection() as connection:
+            return [accounts.strike_account(connection, ACCOUNT, **wishes)[1] for _ in range(count)]
+
+    def pause() -> float:
+        (account,) = stage.rows("SELECT paused_until FROM accounts")
+        return float((account["paused_until"] - stage.clock()).total_seconds())
+
+    assert strike(16) == [False] * 4 + [True] + [False] * 11
+    assert pause() == 30
+    stage.forward(31)
+    assert strike(1) == [True]  # the probe was refused too
+    assert pause() == 60

@@ -22,13 +22,14 @@ UPDATE accounts SET paused_until = greatest(paused_until, %(until)s), paused_rea
 
 -- name: strike_account
 -- One more refusal that concerns the account; from the given number in a row on it pauses, each time twice as long.
+-- What was sent before such a pause and is refused in it says nothing new: one blip is one pause, whatever was under way.
 UPDATE accounts
 SET strikes = strikes + 1,
     paused_until = CASE WHEN strikes + 1 < %(most)s THEN paused_until ELSE greatest(paused_until, %(now)s
         + make_interval(secs => least(%(longest)s, %(first)s * 2.0 ^ least(strikes + 1 - %(most)s, 30)))) END,
     paused_reason = CASE WHEN strikes + 1 < %(most)s THEN paused_reason ELSE %(reason)s END
-WHERE name = %(name)s
-RETURNING strikes, paused_until > %(now)s AS paused;
+WHERE name = %(name)s AND NOT coalesce(strikes >= %(most)s AND paused_until > %(now)s, false)
+RETURNING strikes, strikes >= %(most)s AND paused_until > %(now)s AS paused;
 
 -- name: move_on
 -- Ready tasks that may go elsewhere, and whose account refuses, is paused or is full, go to the first of their
