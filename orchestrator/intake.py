@@ -203,13 +203,18 @@ def _moved_on(services: Services, patience: float | None, parked: Taken, deliver
     While it is not sent there, it comes back: the job is there, and paid for. Else a person decides.
     """
     task_id, account = delivery["task_id"], delivery["account"]
-    with services.db.connection(timeout=patience and FIRST_TRY, patience=patience) as connection:
-        came_back = tasks.return_to(connection, task_id, account, now=delivery["now"])
-        if not came_back:
-            reason = f"the task is not at the account {account}: it has moved on to another one, or is gone"
-            callbacks.judge(connection, delivery["callback_id"], parked.verdict, reason=reason, task_id=None)
-            return replace(parked, reason=reason)
-    return _receive(services, patience, **delivery)
+    jobs = [event["external_id"] for event in delivery["events"]]
+    # In one transaction: a worker that took the task in between would send it, and pay for it again.
+    with (
+        services.db.connection(timeout=patience and FIRST_TRY, patience=patience) as connection,
+        connection.transaction(),
+    ):
+        tasks.lock_jobs(connection, account, jobs)  # before the task, as everybody does
+        if tasks.return_to(connection, task_id, account, now=delivery["now"]):
+            return callbacks.receive(connection, **delivery)
+        reason = f"the task is not at the account {account}: it has moved on to another one, or is gone"
+        callbacks.judge(connection, delivery["callback_id"], parked.verdict, reason=reason, task_id=None)
+        return replace(parked, reason=reason)
 
 
 def _enriched(event: Event, now: datetime) -> Event:

@@ -263,6 +263,11 @@ def note_presence(connection: Connection, task_ids: Collection[UUID]) -> None:
     execute(connection, _SQL["note_presence"], task_ids=list(task_ids))
 
 
+def lock_jobs(connection: Connection, account: str, external_ids: Collection[str | None]) -> None:
+    """Until the end of the transaction, nobody else records anything about these jobs."""
+    execute(connection, _SQL["lock_jobs"], account=account, external_ids=list(external_ids))
+
+
 def return_to(connection: Connection, task_id: UUID, account: str, *, now: datetime) -> bool:
     """Whether a task that has moved on, but is not sent there yet, is this account's again."""
     return bool(value(connection, _SQL["return_to"], task_id=task_id, account=account, now=now))

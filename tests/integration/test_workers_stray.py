@@ -17,7 +17,9 @@ from orchestrator.errors import Conflict
 from orchestrator.intake import take_callback
 from orchestrator.intervene import adopt, resolve
 from orchestrator.launch import Request, launch
+from orchestrator.store import callbacks
 from orchestrator.store.callbacks import Taken
+from workers.submit import submit_ready
 
 MakeStage = Callable[..., Stage]
 SLOW = {"instant": False, "latency": 7200.0}
@@ -154,6 +156,28 @@ def test_a_task_that_has_moved_on_but_is_not_sent_takes_what_its_former_account_
     task = stage.tasks(run_id)[0]
     assert taken.verdict == "accepted"
     assert (task.state, task.account, task.external_id) == (TaskState.SUCCEEDED, ACCOUNT, "job-at-the-first")
+    assert stage.slots_in_use() == 0
+
+
+def test_a_task_that_comes_back_for_its_delivery_is_not_sent_before_that_is_taken(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make_stage(TOKENS | {"token_states": (("first", "used_up"),)}, others=["second"])
+    run_id = open_run(stage, ACCOUNT, "second")
+    stage.nudges.lost = {"submit"}
+    stage.nudges.jobs.get()(stage.services)  # refused, and moved on
+    receive, sent = callbacks.receive, list[int]()
+
+    def after_others(*arguments: Any, **values: Any) -> Taken:
+        if stage.rows("SELECT FROM callbacks"):  # the second time: the task has come back
+            sent.extend(submit_ready(stage.services, name) for name in (ACCOUNT, "second"))
+        return receive(*arguments, **values)
+
+    monkeypatch.setattr(callbacks, "receive", after_others)
+    taken = deliver_to(stage, ACCOUNT, stage.task(run_id))
+
+    assert (sent, stage.asked(IMAGINE), taken.verdict) == ([0, 0], 1, "accepted")
+    assert stage.tasks(run_id)[0].state is TaskState.SUCCEEDED
     assert stage.slots_in_use() == 0
 
 

@@ -230,6 +230,10 @@ RETURNING times, since;
 -- The provider knows these jobs.
 DELETE FROM absences WHERE task_id = ANY(%(task_ids)s);
 
+-- name: lock_jobs
+-- The first of all locks, for who takes others before a statement that takes it by itself.
+SELECT lock_jobs(%(account)s, %(external_ids)s::text[]);
+
 -- name: return_to
 -- Evidence from an account that refused a task which has moved on, but is not sent there yet: it has the job after all.
 WITH moved AS (
