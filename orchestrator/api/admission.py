@@ -6,7 +6,8 @@ or a flood of slow reads would leave none for the callbacks, which come once.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from orchestrator.api import problems
@@ -32,6 +33,8 @@ class Admission:
         self._app = app
         self._headers = headers
         self._reads = Gate("reads", config.reads_at_once, waiting=WAITING, patience=PATIENCE)
+        # Who reads an export slowly keeps his place for long, so not all are for these.
+        self._exports = Gate("exports", max(1, config.reads_at_once - 1), waiting=0, patience=PATIENCE)
         self._writes = Gate("writes", config.writes_at_once, waiting=WAITING, patience=PATIENCE)
         self._others = Gate("others", OTHERS, waiting=WAITING, patience=PATIENCE)
 
@@ -39,14 +42,14 @@ class Admission:
         if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > LONGEST_URL:
             long = UrlTooLong(f"allowed are {LONGEST_URL} characters of path and query")
             return self._refuse(long, environ, start_response)
-        gate = self._gate(environ["PATH_INFO"], environ["REQUEST_METHOD"])
-        if gate is None:
-            return self._app(environ, start_response)
-        try:
-            with gate.place():
-                return self._app(environ, start_response)
-        except Overloaded as error:
-            return self._refuse(error, environ, start_response)
+        with ExitStack() as places:
+            try:
+                for gate in self._gates(environ["PATH_INFO"], environ["REQUEST_METHOD"]):
+                    places.enter_context(gate.place())
+            except Overloaded as error:
+                return self._refuse(error, environ, start_response)
+            answer = self._app(environ, start_response)
+            return Passing(answer, places.pop_all())
 
     def _refuse(
         self, error: OrchestratorError, environ: WSGIEnvironment, start_response: StartResponse
@@ -55,11 +58,36 @@ class Admission:
         answer.headers.update(self._headers)
         return answer(environ, start_response)
 
-    def _gate(self, path: str, method: str) -> Gate | None:
-        """None lets it pass: callbacks, and the sign of life that a proxy asks for."""
+    def _gates(self, path: str, method: str) -> list[Gate]:
+        """None at all for callbacks, and the sign of life that a proxy asks for."""
+        if path.startswith("/v1/") and method in {"GET", "HEAD", "OPTIONS"}:
+            return [self._exports, self._reads] if path.endswith("/export") else [self._reads]
         if path.startswith("/v1/"):
-            return self._reads if method in {"GET", "HEAD", "OPTIONS"} else self._writes
-        return None if path.startswith("/callbacks/") or path == "/healthz" else self._others
+            return [self._writes]
+        return [] if path.startswith("/callbacks/") or path == "/healthz" else [self._others]
+
+
+class Passing:
+    """An answer that keeps its places until it is sent, or given up: of an export the client decides when."""
+
+    def __init__(self, answer: Iterable[bytes], places: ExitStack) -> None:
+        self._parts = iter(answer)
+        self._places = places
+        if hasattr(answer, "close"):
+            places.callback(answer.close)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._parts)
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._places.close()
 
 
 def connections(config: Config) -> int:

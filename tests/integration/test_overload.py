@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -108,3 +110,46 @@ def test_the_refused_are_told_when_to_come_back(served: Served, database_url: st
     assert set(types) == {"/problems/overloaded", "/problems/database_busy"}, "some waited in vain, some for the lock"
     assert {after for after, _ in refused} == {"2"}
     assert shed(served)
+
+
+def archive_of_a_run(url: str) -> str:
+    """The path of an export that is larger than what lies between server and client."""
+    run_id, task_id = uuid4(), uuid4()
+    with psycopg.connect(url) as connection:
+        connection.execute("INSERT INTO pipelines VALUES ('p', 1, '{}', now())")
+        connection.execute(
+            "INSERT INTO runs (id, pipeline, version, state, inputs, created_at, finished_at)"
+            " VALUES (%s, 'p', 1, 'succeeded', '{}', now(), now())",
+            [run_id],
+        )
+        connection.execute(
+            "INSERT INTO tasks (id, run_id, step, item, attempt, kind, action, state, params, account, timeout,"
+            " created_at, finished_at)"
+            " VALUES (%s, %s, 's', 0, 1, 'provider', 'imagine', 'succeeded', '{}', 'acedata', 60, now(), now())",
+            [task_id, run_id],
+        )
+        connection.execute(
+            "INSERT INTO callbacks (id, account, scope, task_id, source, verdict, digest, size, body, received_at)"
+            " SELECT gen_random_uuid(), 'acedata', %(task)s, %(task)s, 'callback', 'accepted', int4send(n), 1900000,"
+            " convert_to(repeat('x', 1900000), 'UTF8'), now() FROM generate_series(1, 16) n",
+            {"task": task_id},
+        )
+    return f"/v1/runs/{run_id}/export"
+
+
+def test_exports_that_nobody_reads_on_hold_nothing_up(served: Served, database_url: str) -> None:
+    path = archive_of_a_run(database_url)
+    with ExitStack() as held:
+        for _ in range(THREADS + 4):
+            one = held.enter_context(socket.socket())
+            one.settimeout(PATIENCE)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            one.connect(("127.0.0.1", served.port))
+            one.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode())
+            assert one.recv(12) in (b"HTTP/1.1 200", b"HTTP/1.1 503")
+
+        assert served.ask("POST", HOOK, b'{"task_id": "job", "progress": 1}')[0] == 202
+        assert served.ask("GET", "/v1/runs", **BEARER)[0] == 200
+        assert served.ask("GET", path, **BEARER)[0] == 503
+
+    until(lambda: served.ask("GET", path, **BEARER)[0] == 200, "an export when the others are given up")
