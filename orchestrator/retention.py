@@ -63,6 +63,12 @@ def prune(
     return Pruned(removed, whole=not waiting)
 
 
+def earlier(db: Database, now: datetime) -> datetime:
+    """What time it is: a clock that has gone wrong, ours or the database's, removes nothing before its time."""
+    with db.connection() as connection:
+        return min(now, retention.clock(connection))
+
+
 def _kinds(db: Database, keep: Keep, now: datetime, *, remove: bool, window: int) -> dict[str, Windows]:
     """Each kind's windows. Those whose time is `forever` are left out."""
     kinds = {

@@ -12,7 +12,7 @@ from ops.cli.listing import json_option
 from ops.cli.settings import settings
 from orchestrator.config import Config
 from orchestrator.config.keep import variable, written
-from orchestrator.retention import Pruned
+from orchestrator.retention import Pruned, earlier
 from orchestrator.retention import prune as prune_now
 from orchestrator.store import Database
 from orchestrator.store.checkup import check_up
@@ -31,7 +31,8 @@ def prune(dry_run: bool, as_json: bool) -> None:
     check_up(config.database_url)  # says what is wrong with the URL or the server, if anything is
     db = Database(config.database_url, size=1, name="prune")
     try:
-        done = prune_now(db, config.keep, now=datetime.now(UTC), within=None, remove=not dry_run)
+        now = earlier(db, datetime.now(UTC))
+        done = prune_now(db, config.keep, now=now, within=None, remove=not dry_run)
     finally:
         db.close()
     if as_json:

@@ -29,6 +29,12 @@ class Window:
     next: Place | None
 
 
+def clock(connection: Connection) -> datetime:
+    """The database's."""
+    found: datetime = value(connection, _SQL["clock"])
+    return found
+
+
 def oldest_unnamed(connection: Connection) -> datetime | None:
     """When the oldest submission was opened of which nobody knows the job."""
     found: datetime | None = value(connection, _SQL["oldest_unnamed"])

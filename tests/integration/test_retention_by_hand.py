@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,7 +16,9 @@ from structlog.testing import capture_logs
 from ops.cli.main import root
 from orchestrator.broker import ROUTES
 from orchestrator.config import Keep
+from orchestrator.services import utc_now
 from workers import jobs
+from workers.prune import prune as prune_job
 
 AGE = "UPDATE {table} SET {column} = {column} - interval '100 days' WHERE {column} IS NOT NULL"
 
@@ -87,3 +90,11 @@ def test_the_job_does_a_pass_with_the_service_s_own_times(run: Any, web: Caller,
     (line,) = [one for one in logs if one["event"] == "pruned"]
     assert (line["bodies"], line["runs"], line["whole"]) == (1, 0, True)
     assert set(ROUTES) == {name for name in app.tasks if not name.startswith("celery.")}
+
+
+def test_a_worker_whose_clock_has_jumped_ahead_removes_nothing(run: Any, make_services: Any, web: Caller) -> None:
+    ahead = make_services(clock=lambda: utc_now() + timedelta(days=3650), keep=Keep(runs=timedelta(days=365)))
+
+    prune_job(ahead)
+
+    assert web.get(f"/v1/runs/{run['id']}")["id"] == run["id"]

@@ -1,3 +1,7 @@
+-- name: clock
+-- What time it is to the database.
+SELECT clock_timestamp();
+
 -- name: oldest_unnamed
 -- When the oldest submission was opened of which nobody knows yet which job it became: a parked delivery may be its.
 SELECT min(created_at) FROM tasks
