@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import BinaryIO
+from tempfile import NamedTemporaryFile
+from typing import IO
 
 from ops.cli import display
 from ops.cli.failures import Refused, Unreachable
@@ -19,20 +20,21 @@ def write_evidence(lines: Iterable[bytes], output: str) -> None:
     if output == "-":
         _write(lines, sys.stdout.buffer)
         return
-    path, part = Path(output), Path(f"{output}.part")
+    path = Path(output)
     try:
-        try:
-            with part.open("xb") as file:
-                count = _write(lines, file)
-            os.replace(part, path)
-        finally:
-            part.unlink(missing_ok=True)
+        # With a name of its own: another export may be on its way to the same file, or was killed there.
+        with NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", suffix=".part", delete=False) as part:
+            try:
+                count = _write(lines, part)
+                os.replace(part.name, path)
+            finally:
+                Path(part.name).unlink(missing_ok=True)
     except OSError as error:
-        raise Refused(f"{error.filename or output} cannot be written: {error.strerror}") from error
+        raise Refused(f"{output} cannot be written: {error.strerror}") from error
     display.hint(f"{path}: {count} lines")
 
 
-def _write(lines: Iterable[bytes], to: BinaryIO) -> int:
+def _write(lines: Iterable[bytes], to: IO[bytes]) -> int:
     """How many. Raises Unreachable when the last one is missing."""
     count, line = 0, b""
     for line in lines:
