@@ -6,6 +6,7 @@ which nothing moves any more is cut.
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import stat
@@ -23,7 +24,7 @@ from orchestrator.errors import SlowSender
 log = structlog.get_logger(__name__)
 MOST = 3  # slow ones of a sender, of the threads that the server has
 SLOW = 2.0  # seconds; a body that takes longer is slow
-AT_ONCE = 12  # of a strict sender, however quick: half of the threads; a provider may tell of all its news at once
+HALF = 12  # of the threads; a provider may tell all its news at once, and the network delay some of it
 SILENCE = 20.0  # seconds
 LOOK = 2.0  # seconds between looks for connections that are silent
 _MOVED = struct.Struct("@44xI4xI")  # of Linux' tcp_info: milliseconds since data was sent, and since it came
@@ -47,16 +48,18 @@ class Bodies:
         self._lock = threading.Lock()
 
     @contextmanager
-    def reading(self, sender: str, *, strict: bool, peer: str = "", port: int = 0) -> Iterator[None]:
+    def reading(
+        self, sender: str, *, slow: int = MOST, at_once: float = math.inf, peer: str = "", port: int = 0
+    ) -> Iterator[None]:
         """While a body is read. Raises SlowSender when the sender has too many others under way.
 
-        strict: those that were begun just now have a limit too; for senders who have no reason to send many at once.
+        slow: of those that take long. at_once: of all, for senders who have no reason to send very many.
         """
         now = time.monotonic()
         mine = Reading(sender, peer, port, now)
         with self._lock:
             ages = [now - one.began for one in self._readings if one.sender == sender]
-            if sum(age > SLOW for age in ages) >= MOST or (strict and len(ages) >= AT_ONCE):
+            if sum(age > SLOW for age in ages) >= slow or len(ages) >= at_once:
                 raise SlowSender
             self._readings.add(mine)
         try:

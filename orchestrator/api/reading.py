@@ -59,7 +59,7 @@ def read_body(req: Request) -> bytes:
     peer, port = req.remote_addr or "", int(req.environ.get("SERVER_PORT") or 0)
     try:
         # All clients of the API count as one: the others of the server's threads are for callbacks.
-        with here.bodies.reading("api", strict=False, peer=peer, port=port):
+        with here.bodies.reading("api", peer=peer, port=port):
             body = req.get_data()
     except RequestEntityTooLarge as error:
         raise TooLarge(f"the body is over {limit} bytes") from error

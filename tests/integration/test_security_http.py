@@ -17,7 +17,7 @@ import pytest
 from served import PATIENCE, SECRET, Served, serving
 
 from ops.cli.stack import HTTP_LIMITS
-from orchestrator.bodies import AT_ONCE
+from orchestrator.bodies import HALF
 from orchestrator.core.tokens import account_token, task_token
 
 HOST = b"Host: x\r\n"
@@ -152,7 +152,7 @@ def test_one_tasks_token_holds_few_threads(served: Served) -> None:
         ]
         for one in waiting:
             one.sendall(f"POST {task} HTTP/1.1\r\nHost: x\r\n".encode() + ENDLESS)
-        while len(waiting) > AT_ONCE:
+        while len(waiting) > HALF:
             answered = select.select(waiting, [], [], PATIENCE)[0]
             assert answered, f"{len(waiting)} are waited for"
             for one in answered:
@@ -165,7 +165,7 @@ def test_one_tasks_token_holds_few_threads(served: Served) -> None:
 
 
 def test_all_that_a_provider_has_to_say_of_a_task_may_come_at_once(served: Served) -> None:
-    path, count = hook(uuid4()), AT_ONCE - 2
+    path, count = hook(uuid4()), HALF - 2
     together = Barrier(count)
 
     def tell(progress: int) -> int:

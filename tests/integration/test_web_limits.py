@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 from caller import Caller
 
+from orchestrator import bodies
 from orchestrator.api.admission import LONGEST_URL
+from orchestrator.bodies import HALF
 from orchestrator.core.rate import Rate
 
 ONE = Rate(0.01, 1)  # the second within a hundred seconds is too many
@@ -57,6 +60,23 @@ def test_a_stranger_is_not_even_counted(make_services: Any) -> None:
     web = Caller(make_services(hook_rate=ONE, callback_rate=ONE))
     assert {web.http.post("/callbacks/acedata/x", json={}).status_code for _ in range(5)} == {404}
     assert web.http.post(web.hook(), json={"task_id": "job"}).status_code == 202
+
+
+def test_bodies_that_are_delayed_have_no_other_refused_at_an_accounts_hook(
+    make_services: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    web = Caller(make_services())
+    monkeypatch.setattr(bodies, "SLOW", -1.0)
+    token = web.hook().rpartition("/")[2]
+
+    statuses = []
+    with ExitStack() as held:
+        for number in range(HALF + 1):
+            statuses.append(web.http.post(web.hook(), json={"task_id": f"job-{number}"}).status_code)
+            if number < HALF:
+                held.enter_context(web.services.bodies.reading(token, slow=HALF))
+
+    assert statuses == [202] * HALF + [503]
 
 
 @pytest.mark.parametrize("path", ["/v1/runs?q=", "/callbacks/acedata/", "/"])
