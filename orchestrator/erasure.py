@@ -42,12 +42,15 @@ class Erased:
 
 
 def erase(services: Services, run_id: UUID, *, by: str, images: bool = False) -> Erased:
-    """Erase; doing it again does the same again. Raises NotFound, Conflict while the run is under way, and Unavailable
-    when the archive fails: the rows are erased then, and it has to be asked again."""
+    """Erase; doing it again does the same again. Raises NotFound, Conflict while the run is under way or when an image
+    that is to go lies in another archive than the configured one, and Unavailable when the archive fails: the rows are
+    erased then (unless it cannot even be opened), and it has to be asked again."""
     with services.db.transaction() as connection:
         run = runs.lock_run(connection, run_id)
         known = tasks.load_tasks(connection, run_id)
         _check_over(run, known)
+        if images:
+            _check_within_reach(services, connection, run_id)
         deliveries = _erase_rows(connection, run, known, by, services.now())
         (noted,) = erasure.list_erasures(connection, [run_id])
         objects = runs.objects_of_run(connection, run_id)
@@ -74,6 +77,24 @@ def _check_over(run: Run, known: Iterable[Task]) -> None:
     under_way = sorted({task.step for task in known if not task.final})
     if under_way:
         raise Conflict(f"{', '.join(under_way)}: still under way at the provider; wait for the end")
+
+
+def _check_within_reach(services: Services, connection: Connection, run_id: UUID) -> None:
+    """The archive's URL may have been changed since; asking again would never remove what lies in the former one."""
+    try:
+        archive = services.archive
+    except ArchiveFailed as error:
+        raise Unavailable(f"nothing is erased: {error.message} Try again.") from error
+    objects = runs.objects_of_run(connection, run_id)
+    shared = erasure.shared_images(connection, run_id, {one["sha256"] for one in objects})
+    for uri in sorted(one["uri"] for one in objects if one["sha256"] not in shared):
+        try:
+            archive.key_of(uri)
+        except ArchiveFailed as error:
+            raise Conflict(
+                f"{uri} lies in another archive than the configured one, {archive.uri}: set"
+                " ORCHESTRATOR_ARCHIVE_URL to that one for this, or erase without the images"
+            ) from error
 
 
 def _erase_rows(connection: Connection, run: Run, known: list[Task], by: str, now: datetime) -> int:

@@ -155,6 +155,25 @@ def test_an_archive_that_fails_is_told_and_the_second_try_does_the_rest(
     assert places(stage, SECRET) == set()
 
 
+def test_pictures_in_another_archive_than_the_configured_one_are_told_before_anything_is_erased(
+    stage: Stage, make_services: Any, tmp_path: Path
+) -> None:
+    run_id = stage.open(KEEP, prompt=PROMPT)
+    stage.end(run_id)
+    before = places(stage, SECRET)
+    for url in ((tmp_path / "moved").as_uri(), tmp_path.as_uri()):
+        moved = make_services(database_url=stage.services.config.database_url, archive_url=url)
+
+        problem = Caller(moved).refused(409, "POST", f"/v1/runs/{run_id}/erase", json={"images": True})
+
+        assert "in another archive" in problem["detail"]
+        assert url in problem["detail"]
+        assert places(stage, SECRET) == before
+
+    assert erase(office(stage), run_id, images=True)["images_removed"] == 1
+    assert places(stage, SECRET) == set()
+
+
 # What comes before and after -----------------------------------------------------------------------------
 
 
