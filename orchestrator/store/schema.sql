@@ -127,6 +127,7 @@ CREATE INDEX tasks_newest ON tasks USING btree (created_at DESC, id DESC);
 CREATE INDEX tasks_by_state ON tasks USING btree (state, created_at DESC, id DESC);
 CREATE INDEX tasks_by_account ON tasks USING btree (account, created_at DESC, id DESC) WHERE (account IS NOT NULL);
 CREATE INDEX tasks_by_step ON tasks USING btree (step, created_at DESC, id DESC);
+CREATE INDEX tasks_ready_by_mode ON tasks USING btree (account, COALESCE((params #>> '{with,mode}'::text[]), ''::text), priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind));
 
 CREATE TABLE slots (
     account text NOT NULL,
@@ -452,10 +453,13 @@ BEGIN
         v_full := full_modes(v_account, p_now);
     END IF;
     LOOP
-        SELECT * INTO v_task FROM tasks
-        WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
-          AND (v_full = '{}' OR mode_of(params, v_account.default_mode) <> ALL (v_full))
-        ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        IF v_full = '{}' THEN
+            SELECT * INTO v_task FROM tasks
+            WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
+            ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        ELSE
+            SELECT * INTO v_task FROM next_of_modes(v_account, v_full, p_now);
+        END IF;
         IF NOT FOUND THEN
             RETURN;
         END IF;
@@ -562,6 +566,33 @@ AS $function$
            SELECT count(*) FROM slots s JOIN tasks t ON t.id = s.task_id
            WHERE s.account = p_account.name AND mode_of(t.params, p_account.default_mode) = mode)
 $function$;
+
+CREATE OR REPLACE FUNCTION next_of_modes(p_account accounts, p_full text[], p_now timestamp with time zone)
+ RETURNS SETOF tasks
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+AS $function$
+DECLARE
+    v_said text := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+                    WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider');
+    v_open text[] := '{}';
+BEGIN
+    WHILE v_said IS NOT NULL LOOP
+        IF coalesce(nullif(v_said, ''), p_account.default_mode) <> ALL (p_full) THEN
+            v_open := v_open || v_said;
+        END IF;
+        v_said := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+                   WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider'
+                     AND coalesce(params #>> '{with,mode}', '') > v_said);
+    END LOOP;
+    RETURN QUERY
+        SELECT first.* FROM unnest(v_open) said CROSS JOIN LATERAL (
+            SELECT * FROM tasks
+            WHERE account = p_account.name AND coalesce(params #>> '{with,mode}', '') = said
+              AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
+            ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) first
+        ORDER BY first.priority DESC, first.wake_at LIMIT 1;
+END $function$;
 
 CREATE OR REPLACE FUNCTION deliveries_of(p_run uuid)
  RETURNS SETOF uuid

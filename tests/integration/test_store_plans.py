@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from factories import NOW, insert_run, later
 
-from orchestrator.config import Account
+from orchestrator.config import Account, Limits
 from orchestrator.store import Connection, Database, accounts, tasks
 
 ACCOUNT = Account(name="acedata", provider="acedata", base_url="http://127.0.0.1:9", slots=50)
@@ -56,6 +57,24 @@ def test_a_claim_costs_the_same_however_much_is_ready(connection: Connection) ->
     for _ in range(10):
         assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
     assert tasks.accounts_with_ready_tasks(connection, ["acedata"], now=later(1)) == ["acedata"]
+    assert most_read(connection, before) < 300
+
+
+def test_a_claim_passes_over_a_full_mode_however_much_waits_for_it(connection: Connection) -> None:
+    limits = {"fast": Limits(slots=1), "relax": Limits(slots=40)}
+    accounts.put_accounts(connection, [replace(ACCOUNT, mode_limits=limits)])
+    for _ in range(7):
+        assert tasks.claim_submission(connection, "acedata", lease=60, now=NOW) is None
+    fill(connection, 3000, kind="provider", state="ready")  # they name no mode, so they are fast
+    assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
+    before = reads(connection)
+    for _ in range(10):
+        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is None
+    assert most_read(connection, before) < 300
+    connection.execute("""UPDATE tasks SET params = '{"with": {"mode": "relax"}}' WHERE state = 'ready' AND item <= 20""")
+    before = reads(connection)
+    for _ in range(10):
+        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
     assert most_read(connection, before) < 300
 
 

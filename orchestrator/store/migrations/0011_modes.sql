@@ -18,6 +18,32 @@ CREATE FUNCTION full_modes(p_account accounts, p_now timestamptz) RETURNS text[]
            WHERE s.account = p_account.name AND mode_of(t.params, p_account.default_mode) = mode)
 $$;
 
+-- The first ready task of an account in a mode that is not full, locked. Each mode that occurs is looked up in its own
+-- part of the index, however many tasks of a full one there are.
+CREATE FUNCTION next_of_modes(p_account accounts, p_full text[], p_now timestamptz) RETURNS SETOF tasks
+LANGUAGE plpgsql SET enable_seqscan = off AS $$
+DECLARE
+    v_said text := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+                    WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider');
+    v_open text[] := '{}';
+BEGIN
+    WHILE v_said IS NOT NULL LOOP
+        IF coalesce(nullif(v_said, ''), p_account.default_mode) <> ALL (p_full) THEN
+            v_open := v_open || v_said;
+        END IF;
+        v_said := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+                   WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider'
+                     AND coalesce(params #>> '{with,mode}', '') > v_said);
+    END LOOP;
+    RETURN QUERY
+        SELECT first.* FROM unnest(v_open) said CROSS JOIN LATERAL (
+            SELECT * FROM tasks
+            WHERE account = p_account.name AND coalesce(params #>> '{with,mode}', '') = said
+              AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
+            ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) first
+        ORDER BY first.priority DESC, first.wake_at LIMIT 1;
+END $$;
+
 -- Take the next ready task of an account together with a slot, if the account's pause and rate allow it.
 -- Returns no row when there is nothing to do; otherwise the task, now submitting. A task that was sent back to ready
 -- while its run ended is cancelled instead: nothing is paid for a run that is over. Nobody waits here for anybody, except
@@ -49,10 +75,13 @@ BEGIN
         v_full := full_modes(v_account, p_now);
     END IF;
     LOOP
-        SELECT * INTO v_task FROM tasks
-        WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
-          AND (v_full = '{}' OR mode_of(params, v_account.default_mode) <> ALL (v_full))
-        ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        IF v_full = '{}' THEN
+            SELECT * INTO v_task FROM tasks
+            WHERE account = p_account AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
+            ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        ELSE
+            SELECT * INTO v_task FROM next_of_modes(v_account, v_full, p_now);
+        END IF;
         IF NOT FOUND THEN
             RETURN;
         END IF;
