@@ -71,7 +71,8 @@ def test_a_claim_passes_over_a_full_mode_however_much_waits_for_it(connection: C
     for _ in range(10):
         assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is None
     assert most_read(connection, before) < 300
-    connection.execute("""UPDATE tasks SET params = '{"with": {"mode": "relax"}}' WHERE state = 'ready' AND item <= 20""")
+    relaxed = '{"with": {"mode": "relax"}}'
+    connection.execute("UPDATE tasks SET params = %s WHERE state = 'ready' AND item <= 20", (relaxed,))
     before = reads(connection)
     for _ in range(10):
         assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
