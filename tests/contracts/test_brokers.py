@@ -172,9 +172,9 @@ def of(ours: Stage, server: Server, folder: Path) -> tuple[Path, dict[str, str]]
     }
 
 
-@pytest.mark.parametrize("kind", [Valkey, Redis, RabbitMQ])
+@pytest.mark.parametrize("kind", [Valkey, RabbitMQ])
 def test_a_worker_outlives_a_broker_that_vanishes_while_it_is_at_work(
-    kind: type[Valkey | Redis | RabbitMQ], make_services: Callable[..., Services], tmp_path: Path
+    kind: type[Valkey | RabbitMQ], make_services: Callable[..., Services], tmp_path: Path
 ) -> None:
     with ExitStack() as built:
         server = built.enter_context(running(kind, tmp_path))
