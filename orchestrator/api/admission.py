@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 LONGEST_URL = 8192  # characters of path and query
-OTHERS = 2  # of what monitors ask, and the documentation, at a time
-WAITING = 4  # of each kind: a few that come together are no flood
+OTHERS = 2  # of figures and documentation, at a time
+READINESS = 1  # a look at a time, see api/latest.py
+ASKED_BY_PROXIES = {"/healthz", "/readyz"}
+WAITING = 4  # reads, and as many writes: a few that come together are no flood
+OTHERS_WAITING = 2
 PATIENCE = 2.0  # seconds that one of them waits for its turn
 CALLBACKS = 8  # connections to the database that nobody else can take
 
@@ -36,7 +39,7 @@ class Admission:
         # Who reads an export slowly keeps his place for long, so not all are for these.
         self._exports = Gate("exports", max(1, config.reads_at_once - 1), waiting=0, patience=PATIENCE)
         self._writes = Gate("writes", config.writes_at_once, waiting=WAITING, patience=PATIENCE)
-        self._others = Gate("others", OTHERS, waiting=WAITING, patience=PATIENCE)
+        self._others = Gate("others", OTHERS, waiting=OTHERS_WAITING, patience=PATIENCE)
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if len(environ["PATH_INFO"]) + len(environ.get("QUERY_STRING", "")) > LONGEST_URL:
@@ -59,12 +62,12 @@ class Admission:
         return answer(environ, start_response)
 
     def _gates(self, path: str, method: str) -> list[Gate]:
-        """None at all for callbacks, and the sign of life that a proxy asks for."""
+        """None at all for callbacks, nor for what a proxy asks: else strangers could have us taken out of service."""
         if path.startswith("/v1/") and method in {"GET", "HEAD", "OPTIONS"}:
             return [self._exports, self._reads] if path.endswith("/export") else [self._reads]
         if path.startswith("/v1/"):
             return [self._writes]
-        return [] if path.startswith("/callbacks/") or path == "/healthz" else [self._others]
+        return [] if path.startswith("/callbacks/") or path in ASKED_BY_PROXIES else [self._others]
 
 
 class Passing:
@@ -91,5 +94,5 @@ class Passing:
 
 
 def connections(config: Config) -> int:
-    """Connections to the database that all together need: callbacks, reads, writes, others, and the spool's drainer."""
-    return CALLBACKS + config.reads_at_once + config.writes_at_once + OTHERS + 1
+    """Connections that all together need: callbacks, reads, writes, others, the readiness, and the spool's drainer."""
+    return CALLBACKS + config.reads_at_once + config.writes_at_once + OTHERS + READINESS + 1

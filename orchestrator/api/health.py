@@ -10,9 +10,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from orchestrator.api.here import services
+from orchestrator.api.here import ready, services
 from orchestrator.api.problems import problem
-from orchestrator.api.readiness import readiness
 from orchestrator.core.identity import PROCESS, PROOF, QUESTION, answer
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.metrics import REGISTRY
@@ -50,8 +49,11 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """What is needed to work is there: a sentence for each part. 503 only when callbacks cannot be taken."""
-    found = readiness(services(), PATIENCE)
+    """What is needed to work is there: a sentence for each part. 503 only when callbacks cannot be taken.
+
+    No flood of it or of anything else changes that: the answer is found out once a second at most, for all who ask.
+    """
+    found = ready().get()
     facts: dict[str, Any] = {"parts": found.parts, "spool": found.spool}
     # A later version's schema is no reason to be taken out of service: so an upgrade goes on while we serve.
     if found.skew:

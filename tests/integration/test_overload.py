@@ -18,7 +18,8 @@ import pytest
 from served import SECRET, Served, serving
 
 from ops.cli.stack import THREADS
-from orchestrator.api.admission import OTHERS, WAITING
+from orchestrator.api import latest
+from orchestrator.api.admission import OTHERS, OTHERS_WAITING, READINESS, WAITING
 from orchestrator.config import Config
 from orchestrator.core.tokens import account_token
 
@@ -30,8 +31,9 @@ HOOK = f"/callbacks/acedata/{account_token((SECRET.encode(),), 'acedata')}"
 
 def test_reads_and_writes_together_leave_threads_for_callbacks() -> None:
     defaults = Config.__dataclass_fields__
-    taken = defaults["reads_at_once"].default + defaults["writes_at_once"].default + OTHERS + 3 * WAITING
-    assert THREADS - taken >= 4
+    at_work = defaults["reads_at_once"].default + defaults["writes_at_once"].default + OTHERS + READINESS
+    waiting = 2 * WAITING + OTHERS_WAITING + latest.WAITING
+    assert THREADS - at_work - waiting >= 4
 
 
 @pytest.fixture
@@ -92,6 +94,23 @@ def test_slow_reads_hold_no_callback_up(served: Served, database_url: str, table
         assert served.ask("GET", "/healthz")[0] == 200
     assert set(answers) <= {200, 503}
     until(lambda: served.ask("GET", path, **BEARER)[0] == 200, "an answered read when the flood is over")
+
+
+def test_a_flood_of_figures_takes_no_receiver_out_of_service(served: Served, database_url: str) -> None:
+    with locked(database_url, "runs"), flood(served, "GET", "/metrics", clients=24) as answers:
+        until(lambda: answers[503] > 40, "figures that are refused")
+
+        ready = Counter(served.ask("GET", "/readyz")[0] for _ in range(50))
+
+    assert ready == {200: 50}
+
+
+def test_a_flood_of_readiness_is_answered_and_holds_no_callback_up(served: Served, database_url: str) -> None:
+    assert served.ask("GET", "/readyz")[0] == 200
+    with locked(database_url, "processes"), flood(served, "GET", "/readyz", clients=40) as answers:
+        until(lambda: answers[200] > 400, "answers although the look does not come back")
+        assert served.ask("POST", HOOK, b'{"task_id": "job", "progress": 1}')[0] == 202
+    assert set(answers) == {200}
 
 
 def test_the_refused_are_told_when_to_come_back(served: Served, database_url: str) -> None:

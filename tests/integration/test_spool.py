@@ -257,7 +257,7 @@ def test_health_and_figures_tell_what_waits(make_services: Callable[..., Service
     assert (empty["parts"]["spool"], empty["spool"]) == ("ok", {"deliveries": 0, "bytes": 0, "since": None, "aside": 0})
     services.db.circuit.failed()
     web.deliver(job="job-1")
-    waiting = web.ask("GET", "/readyz", role=None).json["spool"]
+    waiting = Caller(services).ask("GET", "/readyz", role=None).json["spool"]
     assert (waiting["deliveries"], waiting["aside"]) == (1, 0)
     assert waiting["bytes"] > 500
     assert waiting["since"]
@@ -266,7 +266,7 @@ def test_health_and_figures_tell_what_waits(make_services: Callable[..., Service
     while web.deliver(job="job-1").status_code == 202:
         """Until it is full."""
     web.deliver(job="job-1")
-    found = web.ask("GET", "/readyz", role=None)
+    found = Caller(services).ask("GET", "/readyz", role=None)
     assert found.status_code == 200  # there is a database
     assert "full" in found.json["parts"]["spool"]
 
