@@ -9,7 +9,7 @@ from flask import Response
 from marshmallow import Schema, fields
 
 from orchestrator.api.access import caller
-from orchestrator.api.fields import Time, said
+from orchestrator.api.fields import Time, YesOrNo, said
 from orchestrator.api.here import services
 from orchestrator.api.section import Section
 from orchestrator.erasure import erase
@@ -27,7 +27,7 @@ class EvidenceLine(Schema):
 
 
 class ErasureOrder(Schema):
-    images = fields.Boolean(
+    images = YesOrNo(
         load_default=False, metadata=said("Also remove the archived images that no other run has archived.")
     )
 

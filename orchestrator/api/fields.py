@@ -59,6 +59,15 @@ class Label(Text):
         return parts[1], parts[2]
 
 
+class YesOrNo(fields.Boolean):
+    """true or false in a body, not a number or a text of one."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+        if not isinstance(value, bool):
+            raise self.make_error("invalid", input=value)
+        return value
+
+
 class Whole(fields.Integer):
     """A whole number, not a text of one; 4.0 is one too, as in JSON Schema."""
 
