@@ -62,10 +62,10 @@ class Label(Text):
 class YesOrNo(fields.Boolean):
     """true or false in a body, not a number or a text of one."""
 
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **more: Any) -> bool:
         if not isinstance(value, bool):
             raise self.make_error("invalid", input=value)
-        return value
+        return bool(super()._deserialize(value, attr, data, **more))
 
 
 class Whole(fields.Integer):
