@@ -101,7 +101,7 @@ def _each(db: Database, look: Look, *, before: datetime, limit: int, remove: boo
 def _strays(db: Database, verdict: Verdict, *, before: datetime, limit: int, remove: bool) -> Windows:
     """A parked delivery may speak of a submission whose answer was lost: it stays until that one is resolved."""
     with db.connection() as connection:
-        oldest = retention.oldest_unnamed(connection)
+        oldest = retention.oldest_unnamed(connection) if verdict is Verdict.PARKED else None
     look = partial(retention.remove_strays, verdict=verdict)
     yield from _each(db, look, before=min(before, oldest or before), limit=limit, remove=remove)
 

@@ -218,7 +218,8 @@ def test_a_parked_callback_waits_for_the_submission_it_may_belong_to(desk: Desk)
     desk.open()
     task = desk.web.doubt()
     assert desk.web.deliver(None, job="job-1").json["verdict"] == "parked"
-    assert desk.prune(days=100) == {}
+    assert desk.web.http.post(desk.web.hook(None), data=b"no json").status_code == 400
+    assert desk.prune(days=100) == {"rejected": 1}  # what cannot be read is nobody's
 
     desk.web.post(f"/v1/tasks/{task}/resolve", {"outcome": "submitted", "external_id": "job-1"})
 
