@@ -74,6 +74,7 @@ def _begin() -> None:
 
 
 def _end(response: Response) -> Response:
+    request.environ[admission.STREAMED] = response.is_streamed
     rule = request.url_rule.rule if request.url_rule else "none"
     REQUESTS.labels(request.method, rule, response.status_code).observe(time.perf_counter() - g.began)
     for name, value in HEADERS.items():

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LONGEST_URL = 8192  # characters of path and query
 OTHERS = 2  # of figures and documentation, at a time
 READINESS = 1  # a look at a time, see api/latest.py
+STREAMED = "orchestrator.streamed"  # in the environment of a request whose answer is made while it is sent
 ASKED_BY_PROXIES = {"/healthz", "/readyz"}
 WAITING = 4  # reads, and as many writes: a few that come together are no flood
 OTHERS_WAITING = 2
@@ -52,7 +53,8 @@ class Admission:
             except Overloaded as error:
                 return self._refuse(error, environ, start_response)
             answer = self._app(environ, start_response)
-            return Passing(answer, places.pop_all())
+            # An answer that is whole needs nothing of ours any more; of an export most is still to be read.
+            return Passing(answer, places.pop_all()) if environ.get(STREAMED) else answer
 
     def _refuse(
         self, error: OrchestratorError, environ: WSGIEnvironment, start_response: StartResponse
