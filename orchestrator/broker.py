@@ -43,7 +43,7 @@ MOST = 10_000  # nudges that wait to be sent; while a broker hangs, more would o
 MOST_WAITING = 10_000  # messages in one of the broker's queues; the sweep finds what is not said, or dropped
 _LOOK = 2.0  # seconds between two looks at a queue's length
 _PAUSE = 0.01  # seconds after sending, in which what is to go together may come together
-_CONFIRM = 10.0  # seconds for a broker to say that it has a message; one that does not is as good as away
+CONFIRM = 10.0  # seconds for a broker to say that it has a message; one that does not is as good as away
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
 
 
@@ -207,7 +207,7 @@ class Broker:
             if self._bounded and self._length(ROUTES[job]) >= MOST_WAITING:
                 SHED.labels("nudges", "waiting").inc()
                 return
-            self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True, confirm_timeout=_CONFIRM)
+            self.app.send_task(job, args=arguments, queue=ROUTES[job], ignore_result=True, confirm_timeout=CONFIRM)
         except self._absence as error:
             self._silent_until = time.monotonic() + _SILENCE
             log.warning("nudge lost", job=job, error=f"{type(error).__name__}: {error}")

@@ -20,9 +20,10 @@ from orchestrator.broker import make_app
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.presence import Presence
 from orchestrator.services import Services
-from workers import jobs, prune
+from workers import jobs
 from workers.consumer import Consumer
 from workers.ending import Ending
+from workers.timetable import timetable
 
 log = structlog.get_logger(__name__)
 PATIENCE = 1.0  # seconds between tries to reach a database that is away
@@ -38,10 +39,7 @@ for _variable, _value in (
 warnings.filterwarnings("ignore", category=SecurityWarning)
 app = make_app(str(settings.broker_url))
 app.conf.worker_consumer = f"{Consumer.__module__}:{Consumer.__qualname__}"
-# A sweep that nobody had time for is not made up for: the next one does its work.
-_sweep = {"task": "sweep", "schedule": settings.sweep_every, "options": {"expires": settings.sweep_every * 5}}
-_prune = {"task": "prune", "schedule": prune.EVERY, "options": {"expires": prune.EVERY}}
-app.conf.beat_schedule = {"sweep": _sweep, "prune": _prune}
+app.conf.beat_schedule = timetable(settings.sweep_every)
 services = jobs.Lazily(lambda: Services(settings, pool=24))
 jobs.register(app, services)
 ending = Ending(services, settings.drain, leave=lambda: os._exit(0))

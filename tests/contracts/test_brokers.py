@@ -150,6 +150,7 @@ def test_a_broker_that_loses_its_whole_content_loses_nothing(
 
 
 WORKER = [sys.executable, "-m", "celery", "-A", "workers.app", "worker"]
+BEAT = [*WORKER[:-1], "beat", "--scheduler", "celery.beat:Scheduler", "--pidfile="]
 FLAGS = ["--pool", "threads", "--concurrency", "4", "--without-gossip", "--without-mingle"]
 
 
@@ -169,30 +170,43 @@ def of(ours: Stage, server: Server, folder: Path) -> tuple[Path, dict[str, str]]
         "ORCHESTRATOR_ALLOW_HOSTS": ",".join(config.allow_hosts),
         "ORCHESTRATOR_ARCHIVE_URL": config.archive_url,
         "ORCHESTRATOR_HOME": str(config.home),
+        "ORCHESTRATOR_SWEEP_EVERY": "0.5",
     }
 
 
-@pytest.mark.parametrize("kind", [Valkey, RabbitMQ])
-def test_a_worker_outlives_a_broker_that_vanishes_while_it_is_at_work(
-    kind: type[Valkey | RabbitMQ], make_services: Callable[..., Services], tmp_path: Path
+@pytest.mark.parametrize("kind", [Valkey, Redis, RabbitMQ])
+def test_worker_and_beat_outlive_a_broker_that_vanishes_while_they_are_at_work(
+    kind: type[Valkey | Redis | RabbitMQ], make_services: Callable[..., Services], tmp_path: Path
 ) -> None:
     with ExitStack() as built:
         server = built.enter_context(running(kind, tmp_path))
         ours = built.enter_context(stage(make_services, {}, {}, {"nudge": Broker(make_app(server.url))}))
-        worker = Process([*WORKER, *FLAGS], *of(ours, server, tmp_path))
+        log, environment = of(ours, server, tmp_path)
+        worker = Process([*WORKER, *FLAGS], log, environment)
         built.callback(worker.end)
+        beat = Process(BEAT, tmp_path / "beat.log", environment)
+        built.callback(beat.end)
+        seen(lambda: last_pass(ours), worker)  # beat has a connection, and has used it
         with ours.services.db.transaction() as connection:
             connection.execute("LOCK TABLE tasks")
             ours.services.nudge.act()
             seen(lambda: ours.rows("SELECT FROM pg_locks WHERE NOT granted"), worker)
             server.stop()
             seen(lambda: "Connection to broker lost" in worker.told(), worker)
+            seen(lambda: "apply scheduled task sweep" in beat.told(), beat)
         seen(lambda: not ours.rows("SELECT FROM pg_locks WHERE NOT granted"), worker)
+        before = last_pass(ours)
         server.start()
+        seen(lambda: last_pass(ours) != before, beat)  # what was said before has expired
         run_id = ours.open("hero-image")
-        seen(lambda: swept(ours) or ours.run(run_id).finished_at, worker, pause=0.5)  # what a lost nudge needs
+        seen(lambda: ours.run(run_id).finished_at, worker, pause=0.5)
         assert ours.run(run_id).state is RunState.SUCCEEDED
     assert "Unrecoverable" not in worker.told()
+
+
+def last_pass(ours: Stage) -> object:
+    """When the last sweep ended, if there was one."""
+    return ours.rows("SELECT max(at) AS at FROM passes WHERE name = 'sweep'")[0]["at"]
 
 
 def swept(ours: Stage) -> None:
