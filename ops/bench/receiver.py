@@ -84,7 +84,7 @@ def _round(place: Place, count: int) -> tuple[Load, Load, pgbench.Measured]:
         ended = connection.execute("SELECT count(*) FROM tasks WHERE state = 'succeeded'").fetchone()
         connection.execute("ALTER SEQUENCE bench_next RESTART")
         connection.execute(
-            "TRUNCATE runs, tasks, slots, callbacks, transitions, objects, bench_deliveries RESTART IDENTITY"
+            "TRUNCATE runs, tasks, slots, callbacks, transitions, objects, bench_deliveries RESTART IDENTITY CASCADE"
         )
     if ended != (2 * count,):
         raise BenchError(f"{2 * count} callbacks were sent, but {ended and ended[0]} tasks have ended")
