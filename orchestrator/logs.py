@@ -10,7 +10,16 @@ from typing import Any
 
 import structlog
 
-_SECRET = re.compile(r"(/callbacks/[^/\s]+/)[\w-]+|(bearer\s+)\S+|(://[^:/\s]*:)[^@/\s]+(?=@)", re.IGNORECASE)
+# A callback's token, in any spelling, a bearer token, a password in a URL. Not the API's /v1/callbacks/<id>/replay and
+# its like: behind an id, a few small letters are a verb (a token has 23 characters or more).
+_SECRET = re.compile(
+    r"""
+      (/callbacks/ (?! [0-9a-f-]{36} / (?-i:[a-z]{1,12}) (?![\w%-]) ) [^/\s]+/) [\w%-]+
+    | (bearer\s+) \S+
+    | (://[^:/\s]*:) [^@/\s]+ (?=@)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 SHORTEST = 12  # characters of a secret that is known by its own letters; a shorter one may be an ordinary word
 _known: re.Pattern[str] | None = None

@@ -8,7 +8,8 @@ import re
 from collections import Counter
 
 CALM = frozenset({"debug", "info"})
-_TOKEN = re.compile(r"/callbacks/[^/]+/[\w-]{22}")
+# Of one word of the line; what the API has behind an id, as in /v1/callbacks/<id>/replay, is shorter than any token.
+_TOKEN = re.compile(r"/callbacks/[^/\s\"]+/[\w%-]{22}")
 
 
 class Journal(io.TextIOBase):

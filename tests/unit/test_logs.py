@@ -5,14 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from uuid import UUID
 
 import pytest
+from flask import Flask
 
 from orchestrator import logs
+from orchestrator.api import SECTIONS
 from orchestrator.config import load
 from orchestrator.core.events import TaskError
+from orchestrator.core.tokens import account_token, task_token
 from orchestrator.logs import mask, masked
 
+ID = UUID("01980c1e-4f7a-7cc2-9d3e-0123456789ab")
 TOKEN = "AQGiAJHzcTpzmJ6oGq0Xi38t0Fz_V4kx-w"
 SECRETS = [
     f"POST http://host/callbacks/acedata/{TOKEN} failed",
@@ -27,6 +32,33 @@ def test_secrets_are_blotted_out_wherever_they_stand(text: str) -> None:
     line = mask(None, "info", {"a": text, "b": {"c": [text]}, "d": TaskError("x", text), "e": ValueError(text)})
     assert TOKEN not in str(line)
     assert TOKEN not in masked(text)
+
+
+@pytest.mark.parametrize("account", ["acedata", "v1", "callbacks", "replay", str(ID), str(ID).upper()])
+@pytest.mark.parametrize("tail", ["", "/", "/replay", "?a=b", '"', ".", " failed"])
+def test_a_callback_token_is_blotted_out_whatever_its_account_is_called(account: str, tail: str) -> None:
+    for number in range(100):
+        secret = (f"a secret of sixteen {number}".encode(),)
+        for token in (task_token(secret, account, ID), account_token(secret, account)):
+            for front in ("", "/v1", f"/v1/callbacks/{ID}/replay to http://host"):
+                assert masked(f"{front}/callbacks/{account}/{token}{tail}") == f"{front}/callbacks/{account}/***{tail}"
+
+
+def test_a_callback_token_in_a_spelling_of_its_own_is_blotted_out() -> None:
+    assert masked(f"/callbacks/acedata/%41{TOKEN[1:6]}%5F{TOKEN[6:]} failed") == "/callbacks/acedata/*** failed"
+
+
+def test_the_paths_of_the_api_are_told_whole() -> None:
+    app = Flask(__name__, static_folder=None)
+    for section in SECTIONS:
+        app.register_blueprint(section.blueprint)
+    shown = {"run_id": ID, "task_id": ID, "callback_id": ID, "name": "callbacks"}
+    rules = app.url_map.bind("host")
+    paths = [
+        rules.build(rule.endpoint, {name: shown[name] for name in rule.arguments}) for rule in app.url_map.iter_rules()
+    ]
+    assert f"/v1/callbacks/{ID}/replay" in paths
+    assert [masked(f"POST {path} refused") for path in paths] == [f"POST {path} refused" for path in paths]
 
 
 def test_what_is_known_to_be_secret_is_blotted_out_without_any_sign_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
