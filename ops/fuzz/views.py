@@ -18,7 +18,8 @@ _PRINTED = 50  # of so many details one is also printed
 
 
 def look(wire: Wire, found: Findings) -> dict[str, Any]:
-    """Look at every delivery, every task and run that one was for; the deliveries' digests -> a row of theirs."""
+    """Look at every delivery by itself, at the history of every task that one was for, at all tasks and whole runs in
+    their lists; the deliveries' digests -> a row of theirs."""
     seen: dict[str, Any] = {}
     with redirect_stdout(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")):
         for row in _pages(wire, "/v1/callbacks"):
@@ -26,7 +27,8 @@ def look(wire: Wire, found: Findings) -> dict[str, Any]:
             _try(found, f"delivery {row['id']}", lambda row=row: _delivery(wire, row, found))
         for task_id in {row["task_id"] for row in seen.values() if row["task_id"]}:
             _try(found, f"task {task_id}", lambda task_id=task_id: _task(wire, task_id, found))
-        _try(found, "the list of runs", lambda: found.count("looked at", "runs", len(list(_pages(wire, "/v1/runs")))))
+        for name in ("tasks", "runs"):
+            _try(found, f"the list of {name}", lambda name=name: _list(wire, name, found))
     return seen
 
 
@@ -44,15 +46,21 @@ def _delivery(wire: Wire, row: Any, found: Findings) -> None:
 
 
 def _task(wire: Wire, task_id: str, found: Findings) -> None:
-    found.count("looked at", "tasks")
-    task = wire.get(f"/v1/tasks/{task_id}")
-    facts = tasks.facts(task)
+    found.count("looked at", "histories")
     history = wire.get(f"/v1/tasks/{task_id}/history")
-    run = wire.get(f"/v1/runs/{task['run_id']}")
     if _chosen(task_id):
-        display.show_facts(facts)
+        task = wire.get(f"/v1/tasks/{task_id}")
+        display.show_facts(tasks.facts(task))
         tasks.show_history(history)
-        summary.show(run)
+        summary.show(wire.get(f"/v1/runs/{task['run_id']}"))
+
+
+def _list(wire: Wire, name: str, found: Findings) -> None:
+    """Runs are listed with all of their tasks, as they are shown."""
+    for row in _pages(wire, f"/v1/{name}"):
+        found.count("looked at", name)
+        display.state(row["state"])
+        display.said(row["error"])
 
 
 def _pages(wire: Wire, path: str) -> Iterator[Any]:
