@@ -8,6 +8,7 @@ from typing import Any
 from flask import Response, jsonify, request
 from marshmallow import INCLUDE, Schema, fields, validate
 from werkzeug.exceptions import LengthRequired
+from werkzeug.routing import Map, UnicodeConverter
 
 from orchestrator import catalog, loader
 from orchestrator.api import schemas
@@ -19,7 +20,17 @@ from orchestrator.errors import InvalidInput, NotFound
 from orchestrator.loader.parts import PIPELINE_NAME
 from orchestrator.store import pipelines
 
+
+class PipelineName(UnicodeConverter):
+    """Where a pipeline's name stands in a path. Beside the names stands the format's schema, which nobody can put."""
+
+    def __init__(self, url_map: Map) -> None:
+        super().__init__(url_map)
+        self.regex = rf"(?!schema\.json\Z){self.regex}"
+
+
 section = Section("pipelines", "Declarative specifications, versioned: inputs and a graph of steps.")
+section.blueprint.record(lambda state: state.app.url_map.converters.update(pipeline=PipelineName))
 _BODY = {
     "requestBody": {
         "required": True,
@@ -67,7 +78,7 @@ def list_pipelines(query: dict[str, Any]) -> Any:
 
 @section.route(
     "GET",
-    "/pipelines/<name>",
+    "/pipelines/<pipeline:name>",
     role="viewer",
     query=PipelineQuery(),
     answer=schemas.PipelineWithDocument(),
@@ -83,7 +94,7 @@ def get_pipeline(query: dict[str, Any], name: str) -> Any:
 
 @section.route(
     "PUT",
-    "/pipelines/<name>",
+    "/pipelines/<pipeline:name>",
     role="admin",
     answer=schemas.PipelineWithDocument(),
     status=201,

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from caller import Caller
+from caller import PIPELINE, Caller
 
 from orchestrator.api import problems
 from orchestrator.core.tokens import account_token
@@ -24,6 +24,22 @@ def test_flasks_own_errors_have_the_same_shape(shared_web: Caller, method: str, 
 
 def test_a_wrong_method_is_told_the_right_ones(shared_web: Caller) -> None:
     assert set(shared_web.ask("DELETE", "/v1/runs").headers["Allow"].split(", ")) >= {"GET", "POST"}
+
+
+@pytest.mark.parametrize(("method", "status"), [("OPTIONS", 200), ("PUT", 405), ("DELETE", 405)])
+def test_the_schema_of_pipelines_is_no_pipeline(shared_web: Caller, method: str, status: int) -> None:
+    answer = shared_web.ask(method, "/v1/pipelines/schema.json", json=PIPELINE)
+    assert answer.status_code == status
+    assert set(answer.headers["Allow"].split(", ")) == {"GET", "HEAD", "OPTIONS"}
+
+
+def test_no_path_is_said_to_be_able_to_do_what_only_its_neighbour_can(shared_web: Caller) -> None:
+    """Over the whole URL map: what Allow lists for the path of a route leads to that route, not to one beside it."""
+    paths = shared_web.http.application.url_map.bind("localhost")
+    for rule in shared_web.http.application.url_map.iter_rules():
+        path = rule.build({name: UUID(int=1) if name.endswith("_id") else "tested" for name in rule.arguments})[1]
+        led = {method: paths.match(path, method, return_rule=True)[0].rule for method in paths.allowed_methods(path)}
+        assert led == dict.fromkeys(led, rule.rule), path
 
 
 @pytest.mark.parametrize(
