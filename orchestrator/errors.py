@@ -170,6 +170,17 @@ class UnfitDatabase(DatabaseUnavailable):
     code = "database_unfit"
 
 
+class MigrationFailed(OrchestratorError):
+    """The schema cannot be brought up to date."""
+
+    code = "migration_failed"
+
+    def __init__(self, message: str | None = None, *, whole: bool = True) -> None:
+        """``whole``: nothing of the migration is applied. Else some of it may be, and it can be done again."""
+        super().__init__(message)
+        self.whole = whole
+
+
 class SpoolUnavailable(Unavailable):
     """The delivery cannot be kept now."""
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg.rows import dict_row
 
-from orchestrator.errors import ConfigError, DatabaseUnavailable
+from orchestrator.errors import ConfigError, DatabaseUnavailable, UnfitDatabase
 from orchestrator.store.health import missing_migrations, unknown_migrations
 from orchestrator.store.pool import Connection, Row, row, rows, value
 from orchestrator.store.queries import load
@@ -38,9 +38,7 @@ def check_up(url: str) -> Checkup:
         # Half of such a password is taken for the host, and would be told in the error.
         raise ConfigError("DATABASE_URL: an @ in the password is written %40")
     try:
-        with psycopg.Connection[Row].connect(
-            url, connect_timeout=5, autocommit=True, row_factory=dict_row
-        ) as connection:
+        with _connect(url) as connection:
             greet(connection)
             # The clock last: nothing comes between it and the caller's own.
             missing = tuple(missing_migrations(connection))
@@ -48,10 +46,17 @@ def check_up(url: str) -> Checkup:
             found = row(connection, _SQL["read_clock"]) or {}
     except psycopg.OperationalError as error:
         raise DatabaseUnavailable(str(error).strip().splitlines()[0]) from error
+    except psycopg.Error as error:
+        raise UnfitDatabase(f"the applied migrations cannot be read: {error.diag.message_primary or error}") from error
+    return Checkup(missing, unknown, found["now"], found["version"])
+
+
+def _connect(url: str) -> Connection:
+    try:
+        return psycopg.Connection[Row].connect(url, connect_timeout=5, autocommit=True, row_factory=dict_row)
     except psycopg.ProgrammingError:
         # Its message repeats what it could not read, and there may be a password in it.
         raise ConfigError("DATABASE_URL: it is not the URL of a Postgres database") from None
-    return Checkup(missing, unknown, found["now"], found["version"])
 
 
 def read_only(connection: Connection) -> bool:

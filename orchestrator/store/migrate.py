@@ -10,11 +10,12 @@ import re
 import time
 from collections.abc import Callable
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import LiteralString
 
 import psycopg
 
-from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, UnfitDatabase
+from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, MigrationFailed, UnfitDatabase
 from orchestrator.store.queries import load
 from orchestrator.store.session import check_version, is_pooled
 
@@ -29,17 +30,25 @@ class Taken(psycopg.OperationalError):
 
 
 def files() -> dict[str, str]:
-    """Every migration's text by its name (NNNN_words), in order."""
+    """Every migration's text by its name (NNNN_words), in order. Raises MigrationFailed for a file that is no text."""
     folder = resources.files(__package__).joinpath("migrations")
     found = sorted(one.name for one in folder.iterdir() if one.name.endswith(".sql"))
-    return {name.removesuffix(".sql"): folder.joinpath(name).read_text(encoding="utf-8") for name in found}
+    return {name.removesuffix(".sql"): _text(folder.joinpath(name)) for name in found}
+
+
+def _text(file: Traversable) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise MigrationFailed(f"migration {file.name} is not UTF-8 text") from error
 
 
 def migrate(url: str, *, patience: float = PATIENCE) -> list[str]:
     """Apply what is missing; the names applied. Safe to run by several at once, and under load.
 
-    Raises DatabaseUnavailable, of which DatabaseBusy says that locks were held for ``patience`` seconds. What had been
-    applied by then stays; of the migration that failed there is nothing.
+    Raises DatabaseUnavailable, of which DatabaseBusy says that locks were held for ``patience`` seconds, and
+    MigrationFailed for what Postgres refuses. What had been applied by then stays; of the migration that failed there
+    is nothing, unless it is one of those that are done outside a transaction.
     """
     over = time.monotonic() + patience
     try:
@@ -67,7 +76,19 @@ def _patiently(connection: psycopg.Connection, name: str, text: str, over: float
                 raise DatabaseBusy(f"migration {name} is not applied: {reason}; try again") from error
         except psycopg.errors.QueryCanceled as error:
             raise DatabaseBusy(f"migration {name} is not applied: it took too long") from error
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            whole = not text.startswith(OUTSIDE)
+            raise MigrationFailed(f"migration {name}.sql failed: {_reason(error)}", whole=whole) from error
         time.sleep(PAUSE)
+
+
+def _reason(error: psycopg.Error) -> str:
+    """Postgres' own sentence, and the line of SQL at which it stopped, if it shows one."""
+    sentence = error.diag.message_primary or str(error).partition("\n")[0]
+    line = re.search(r"^\w+ \d+: (.*)$", str(error), re.MULTILINE)  # LINE 2: ..., in the server's language
+    return f"{sentence}, at {line[1]}" if line else sentence
 
 
 def _whole(connection: psycopg.Connection, name: str, text: str) -> bool:

@@ -26,6 +26,7 @@ RULES = {
     r"\badd (constraint \S+ )?(check|foreign key)(?!.*\bnot valid\b)": "nobody can write meanwhile: NOT VALID",
     r"\badd (constraint \S+ )?(unique|primary key|exclude)(?! using index)": "nobody can write meanwhile: USING INDEX",
     r"^(update|delete|truncate|lock|cluster|vacuum|reindex)\b": "rows stay locked: in small batches, by a job",
+    r"^(begin|start transaction|commit|end|rollback|abort|savepoint)\b": "the file is one transaction as it is",
     r"^drop index (?!concurrently)": "nobody can use the table meanwhile: CONCURRENTLY, in a file of its own",
 }
 NOT_CONCURRENTLY = re.compile(r"^create (unique )?index (?!concurrently)(if not exists )?\S* ?on (only )?(\S+)")
@@ -96,6 +97,7 @@ def test_what_is_done_outside_a_transaction_can_be_done_again(name: str, text: s
         "CREATE UNIQUE INDEX one ON tasks (looks);",
         "CREATE INDEX CONCURRENTLY one ON tasks (looks);",
         "DROP INDEX tasks_newest;",
+        "CREATE TABLE notes (id uuid PRIMARY KEY); COMMIT;",
         "DROP FUNCTION lock_jobs(text, text[]);",
     ],
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -15,7 +16,7 @@ from psycopg.rows import dict_row
 
 from ops.cli.checks import check_all
 from ops.cli.main import root
-from orchestrator.errors import DatabaseBusy
+from orchestrator.errors import DatabaseBusy, MigrationFailed
 from orchestrator.store.migrate import OUTSIDE, files, migrate
 
 PATIENCE = 60.0  # seconds for what is waited for
@@ -93,7 +94,7 @@ def test_a_lock_that_is_never_given_up_leaves_nothing_half_done(database_url: st
 def test_what_was_applied_before_the_one_that_fails_stays(database_url: str, release: Any) -> None:
     release({"9000_next": "CREATE TABLE half ();", "9001_broken": "CREATE TABLE lost (); SELECT 1 / 0;"})
 
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(MigrationFailed):
         migrate(database_url)
 
     assert (names(database_url), names(database_url, "lost")) == (["half"], [])
@@ -111,13 +112,92 @@ def test_several_migrators_apply_an_index_once_while_somebody_writes(database_ur
 
 def test_an_index_that_failed_is_made_again(database_url: str, release: Any) -> None:
     release({"9000_index": f"{OUTSIDE}\nCREATE TABLE half ();\nSELECT 1 / 0;\n"})
-    with pytest.raises(psycopg.errors.DivisionByZero):
+    with pytest.raises(MigrationFailed):
         migrate(database_url)
 
     release({"9000_index": INDEX})
 
     assert migrate(database_url) == ["9000_index"]
     assert names(database_url, "tasks_later") == ["tasks_later"]
+
+
+# What a person is told --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def told(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Callable[[], tuple[int, list[str]]]:
+    """``orchestrator migrate``: its status, and the lines it wrote."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+
+    def run() -> tuple[int, list[str]]:
+        done = CliRunner().invoke(root, ["migrate"])
+        assert done.exception is None or isinstance(done.exception, SystemExit), "a traceback"
+        return done.exit_code, done.output.splitlines()
+
+    return run
+
+
+BROKEN = {
+    "CREATE TABLE half ();\nCREATE TABEL lost ();": 'syntax error at or near "TABEL", at CREATE TABEL lost ();',
+    "CREATE TABLE half (); SELECT 1 / 0;": "division by zero",
+    "CREATE TABLE half (); DO $$ BEGIN RAISE disk_full USING MESSAGE = 'no space'; END $$;": "no space",
+    "CREATE TABLE half ();\nALTER TABLE runs ADD COLUMN labels text;": (
+        'column "labels" of relation "runs" already exists'
+    ),
+}
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_a_migration_that_fails_is_named_with_what_postgres_says(
+    told: Any, release: Any, text: str, database_url: str
+) -> None:
+    release({"9000_broken": text})
+
+    status, (said, *hints) = told()
+
+    assert (status, said) == (1, f"error: migration 9000_broken.sql failed: {BROKEN[text]}")
+    assert "Nothing of it is applied" in hints[0]
+    assert names(database_url) == []
+
+
+def test_a_schema_that_was_changed_by_hand_is_mended_by_hand(told: Any, release: Any, database_url: str) -> None:
+    release(NEXT)
+    with connected(database_url) as connection:
+        connection.execute("CREATE TABLE half ()")
+
+    refused = told()[1]
+    with connected(database_url) as connection:
+        connection.execute("DROP TABLE half")
+
+    assert refused[0] == 'error: migration 9000_next.sql failed: relation "half" already exists'
+    assert told() == (0, ["applied 9000_next"])
+
+
+def test_of_one_that_fails_outside_a_transaction_it_is_said_what_to_do(told: Any, release: Any) -> None:
+    release({"9000_index": INDEX.replace("(looks)", "(nothing)")})
+
+    status, (said, hint) = told()
+
+    assert (status, said) == (1, 'error: migration 9000_index.sql failed: column "nothing" does not exist')
+    assert hint.strip().startswith("It is no transaction: some of it may be done.")
+    assert hint.endswith("run `orchestrator migrate` again: it does the whole file anew.")
+
+
+def test_a_list_of_migrations_that_cannot_be_read_is_no_wrong_address(told: Any, database_url: str) -> None:
+    with connected(database_url) as connection:
+        connection.execute("ALTER TABLE migrations RENAME COLUMN name TO title")
+
+    assert told() == (3, ['error: the applied migrations cannot be read: column "name" does not exist'])
+
+
+def test_a_file_that_is_no_text_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_latin.sql").write_bytes("-- für alle".encode("latin-1"))
+    monkeypatch.setattr("orchestrator.store.migrate.resources.files", lambda _: tmp_path)
+
+    with pytest.raises(MigrationFailed, match=r"0001_latin.sql is not UTF-8 text"):
+        files()
 
 
 # Versions that do not match ---------------------------------------------------------------------------
