@@ -10,6 +10,7 @@ from orchestrator.store.pool import Connection, Row, planned
 from orchestrator.store.queries import load
 
 _SQL = load("attention")
+LOOKED = 10_000  # open runs whose tasks are looked at
 
 
 def uncertain_tasks(connection: Connection, *, limit: int) -> list[Row]:
@@ -44,5 +45,5 @@ def unwatched_tasks(connection: Connection, *, before: datetime, limit: int) -> 
 
 
 def stranded_runs(connection: Connection, *, before: datetime, limit: int) -> list[Row]:
-    """before: nothing of the run has ended after it."""
-    return planned(connection, _SQL["stranded_runs"], before=before, limit=limit)
+    """before: nothing of the run has ended after it. Of the ``LOOKED`` runs that are open for longest."""
+    return planned(connection, _SQL["stranded_runs"], before=before, looked=LOOKED, limit=limit)

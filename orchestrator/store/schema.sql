@@ -128,6 +128,9 @@ CREATE INDEX tasks_by_state ON tasks USING btree (state, created_at DESC, id DES
 CREATE INDEX tasks_by_account ON tasks USING btree (account, created_at DESC, id DESC) WHERE (account IS NOT NULL);
 CREATE INDEX tasks_by_step ON tasks USING btree (step, created_at DESC, id DESC);
 CREATE INDEX tasks_ready_by_mode ON tasks USING btree (account, COALESCE((params #>> '{with,mode}'::text[]), ''::text), priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind));
+CREATE INDEX tasks_without_deadline ON tasks USING btree (created_at) WHERE ((deadline_at IS NULL) AND (state = ANY (ARRAY['submitting'::task_state, 'uncertain'::task_state, 'waiting'::task_state])));
+CREATE INDEX tasks_to_choose ON tasks USING btree (deadline_at, id) WHERE ((kind = 'choose'::task_kind) AND (state = 'waiting'::task_state));
+CREATE INDEX tasks_to_rescue ON tasks USING btree (urgent_at) WHERE ((kind = 'archive'::task_kind) AND (state = 'failed'::task_state) AND (NOT superseded));
 
 CREATE TABLE slots (
     account text NOT NULL,
@@ -164,6 +167,7 @@ CREATE INDEX callbacks_by_account ON callbacks USING btree (account, received_at
 CREATE INDEX callbacks_by_task ON callbacks USING btree (task_id, received_at DESC, id DESC) WHERE (task_id IS NOT NULL);
 CREATE INDEX callbacks_by_external ON callbacks USING btree (external_id, account) WHERE (external_id IS NOT NULL);
 CREATE INDEX callbacks_whole ON callbacks USING btree (received_at, id) WHERE ((octet_length(body) > 0) AND (verdict <> ALL (ARRAY['parked'::verdict, 'rejected'::verdict])));
+CREATE INDEX callbacks_of_several ON callbacks USING gin (events jsonb_path_ops) WITH (fastupdate=off) WHERE ((scope = '00000000-0000-0000-0000-000000000000'::uuid) AND (jsonb_array_length(events) > 1));
 
 CREATE TABLE transitions (
     id bigint NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -597,18 +601,22 @@ END $function$;
 CREATE OR REPLACE FUNCTION deliveries_of(p_run uuid)
  RETURNS SETOF uuid
  LANGUAGE sql
+ ROWS 100
+ SET enable_seqscan TO 'off'
 AS $function$
     WITH mine AS MATERIALIZED (SELECT id, account, external_id FROM tasks WHERE run_id = p_run)
-    SELECT c.id FROM mine JOIN callbacks c ON c.task_id = mine.id
+    SELECT c.id FROM mine CROSS JOIN LATERAL (SELECT id FROM callbacks WHERE task_id = mine.id OFFSET 0) c
     UNION
-    SELECT c.id FROM mine JOIN callbacks c ON c.scope = mine.id
+    SELECT c.id FROM mine CROSS JOIN LATERAL (SELECT id FROM callbacks WHERE scope = mine.id OFFSET 0) c
     UNION
-    SELECT c.id FROM mine JOIN callbacks c ON c.external_id = mine.external_id AND c.account = mine.account
+    SELECT c.id FROM mine CROSS JOIN LATERAL (
+        SELECT id FROM callbacks WHERE external_id = mine.external_id AND account = mine.account OFFSET 0) c
     UNION
     -- An account's hook may be told of several jobs at once; that delivery is filed under one of them.
-    SELECT c.id FROM runs r JOIN callbacks c
-        ON c.received_at BETWEEN r.created_at AND coalesce(r.finished_at, 'infinity') + interval '7 days'
-    WHERE r.id = p_run AND c.account IN (SELECT account FROM mine)
-      AND c.scope = '00000000-0000-0000-0000-000000000000' AND jsonb_array_length(c.events) > 1
-      AND EXISTS (SELECT FROM jsonb_array_elements(c.events) e JOIN mine ON mine.external_id = e ->> 'external_id');
+    SELECT c.id FROM mine CROSS JOIN LATERAL (
+        SELECT id FROM callbacks
+        WHERE events @> jsonb_build_array(jsonb_build_object('external_id', mine.external_id))
+          AND scope = '00000000-0000-0000-0000-000000000000' AND jsonb_array_length(events) > 1
+          AND account = mine.account OFFSET 0) c
+    WHERE mine.external_id IS NOT NULL
 $function$;

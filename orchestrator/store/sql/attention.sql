@@ -61,10 +61,12 @@ UNION ALL
 LIMIT %(limit)s;
 
 -- name: stranded_runs
--- Runs that are open although each of their tasks has ended, and nobody has done anything about it for a while.
+-- Runs that are open although each of their tasks has ended, and nobody has done anything about it for a while: of so
+-- many that are open for longest, among which a run that never ends comes to be. (A sub-select with a limit is done for
+-- each run by itself; else the planner may read all tasks to find the runs without one.)
 SELECT r.id, r.id AS run_id, r.created_at AS since, 'all its tasks have ended, and it has not' AS detail
-FROM runs r
-WHERE r.state = 'running' AND r.created_at <= %(before)s
-  AND NOT EXISTS (SELECT FROM tasks t
-                  WHERE t.run_id = r.id AND (t.finished_at IS NULL OR t.finished_at > %(before)s))
+FROM (SELECT id, created_at FROM runs
+      WHERE state = 'running' AND created_at <= %(before)s ORDER BY created_at LIMIT %(looked)s) r
+WHERE (SELECT true FROM tasks t
+       WHERE t.run_id = r.id AND (t.finished_at IS NULL OR t.finished_at > %(before)s) LIMIT 1) IS NULL
 ORDER BY r.created_at LIMIT %(limit)s;
