@@ -33,17 +33,19 @@ QUIET, POLL, HANG, LATENCY, DELAY = 4, 1, 3.0, 0.3, 0.5
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """Servers that are there already; what is None is started, and is a victim like the others. broker: which kind of
-    broker is started."""
+    """Servers that are there already; what is None is started, and may be struck like the others. broker: which kind
+    of broker is started. wanted: who is to be struck."""
 
     database_url: str | None = None
     broker_url: str | None = None
     broker: str = "embedded"
+    wanted: tuple[str, ...] = VICTIMS
 
     @property
     def victims(self) -> tuple[str, ...]:
+        """Who is struck: none that was there before."""
         given = {"postgres": self.database_url, "broker": self.broker_url}
-        return tuple(name for name in VICTIMS if not given.get(name))
+        return tuple(name for name in VICTIMS if name in self.wanted and not given.get(name))
 
 
 @dataclass(frozen=True, slots=True)

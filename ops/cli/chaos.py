@@ -12,6 +12,7 @@ from pathlib import Path
 import rich_click as click
 
 from ops.chaos.brokers import KINDS
+from ops.chaos.schedule import VICTIMS
 from ops.chaos.system import Servers
 from ops.chaos.trial import Failed, Trial
 from ops.cli.listing import json_option
@@ -33,6 +34,9 @@ from orchestrator.errors import ConfigError
 @click.option(
     "--kill-every", type=click.FloatRange(0.5), default=4.0, show_default=True, help="Seconds between faults, about."
 )
+@click.option(
+    "--victim", "victims", type=click.Choice(VICTIMS), multiple=True, help="Strike only these; default: everything."
+)
 @click.option("--database-url", help="An empty database to use; default: a Postgres of its own, killed too.")
 @click.option("--broker-url", help="A broker that nobody else uses; default: one of its own, killed too.")
 @click.option(
@@ -49,6 +53,7 @@ def chaos(
     seed: int | None,
     minutes: float,
     kill_every: float,
+    victims: tuple[str, ...],
     database_url: str | None,
     broker_url: str | None,
     broker: str,
@@ -57,12 +62,15 @@ def chaos(
 ) -> None:
     """Open runs at a hostile emulator, kill processes, check what is left. Ends with 1 when something is wrong."""
     seed = secrets.randbelow(10**6) if seed is None else seed
+    servers = Servers(database_url, broker_url, broker, victims or VICTIMS)
+    if not servers.victims:
+        raise click.UsageError("--victim: a server that is given is used and not struck, so nothing would happen")
     click.echo(f"seed {seed}", err=True)
     with ExitStack() as stack:
         home = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chaos-")))
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=keep is None)
-            trial = Trial(home, runs, seed, minutes, kill_every, Servers(database_url, broker_url, broker), _say)
+            trial = Trial(home, runs, seed, minutes, kill_every, servers, _say)
             report = trial.carry_out()
         except (Failed, SupervisorError, ConfigError, EmbeddedError, OSError) as error:
             raise click.ClickException(str(error)) from error
