@@ -80,7 +80,7 @@ class Config:
 
 def load(environment: Mapping[str, str] | None = None) -> Config:
     """Read and check the configuration. Raises ConfigError naming the variable, what was read and what is allowed."""
-    values = dict(os.environ if environment is None else environment)
+    values = os.environ if environment is None else environment
     home = _home(values.get("ORCHESTRATOR_HOME") or "~/.local/share/orchestrator")
     return Config(
         home=home,
