@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from orchestrator.broker import QUEUES
+from orchestrator.broker.application import QUEUES
 from orchestrator.config import Config
 from orchestrator.presence import described
 from orchestrator.store.pool import Row

@@ -12,7 +12,9 @@ import structlog
 
 from orchestrator import expressions, loader, logs
 from orchestrator.bodies import Bodies
-from orchestrator.broker import Broker, Nudge, make_app
+from orchestrator.broker.application import make_app
+from orchestrator.broker.nudges import Nudge
+from orchestrator.broker.sender import Broker
 from orchestrator.config import Config
 from orchestrator.core.pipeline import Pipeline
 from orchestrator.core.view import Expressions

@@ -19,7 +19,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from ops.embedded import broker as embedded
-from orchestrator.broker import queues
+from orchestrator.broker.application import queues
 
 PATIENCE = 60.0  # seconds for a server to start or to end
 RABBITMQ = "/usr/lib/rabbitmq/bin/rabbitmq-server"  # the packaged one in PATH changes the user

@@ -77,7 +77,7 @@ def make_services(make_config: Callable[..., Config]) -> Iterator[MakeServices]:
     By default nudges say nothing (``nudge=``), the pool has 4 connections (``pool=``), the clock is real (``clock=``);
     every other keyword overrides a field of the configuration. The accounts are in the database.
     """
-    from orchestrator.broker import Silence
+    from orchestrator.broker.nudges import Silence
     from orchestrator.services import Services, utc_now
 
     made: list[Services] = []
@@ -106,7 +106,7 @@ def shared_web(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFacto
     """The same for a whole file: for tests that leave nothing behind which another one would notice."""
     from caller import Caller
 
-    from orchestrator.broker import Silence
+    from orchestrator.broker.nudges import Silence
     from orchestrator.services import Services
 
     name = f"test_{uuid4().hex}"

@@ -16,7 +16,7 @@ from celery.exceptions import SecurityWarning
 from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown, worker_shutting_down
 
 from orchestrator import config, logs
-from orchestrator.broker import make_app
+from orchestrator.broker.application import make_app
 from orchestrator.errors import ConfigError, Unavailable
 from orchestrator.presence import Presence
 from orchestrator.services import Services

@@ -12,7 +12,7 @@ import time
 import tracemalloc
 
 from orchestrator import config, logs
-from orchestrator.broker import Silence
+from orchestrator.broker.nudges import Silence
 from orchestrator.services import Services
 from workers.sweep import sweep
 

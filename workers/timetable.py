@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.broker import CONFIRM
+from orchestrator.broker.application import CONFIRM
 from workers import prune
 
 # Beat keeps one connection for as long as it lives. Told not to try again it would go on with one that broke, and on

@@ -15,7 +15,7 @@ import amqp
 from ops.bench.children import accepts, free_port
 from ops.embedded.broker import Place
 from ops.supervisor import Service
-from orchestrator.broker import queues
+from orchestrator.broker.application import queues
 from orchestrator.errors import ConfigError
 
 # The packaged rabbitmq-server in PATH changes the user, and so leaves the process group.

@@ -181,7 +181,8 @@ def system(
 def open_run(services: Services, url: str) -> Any:
     """A run of one step, and more nudges for it than one worker can take."""
     from orchestrator import catalog
-    from orchestrator.broker import Broker, make_app
+    from orchestrator.broker.application import make_app
+    from orchestrator.broker.sender import Broker
     from orchestrator.launch import Request, launch
 
     document = {

@@ -18,7 +18,8 @@ from kombu import Connection, Queue
 from stage import ACCOUNT, TOKEN, Stage, stage
 from structlog.testing import capture_logs
 
-from orchestrator.broker import MOST_WAITING, Broker, make_app, queues
+from orchestrator.broker.application import MOST_WAITING, make_app, queues
+from orchestrator.broker.sender import Broker
 from orchestrator.core.states import RunState
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.services import Services
@@ -66,8 +67,8 @@ def test_a_queue_that_nobody_empties_grows_no_further(
     if server.url.startswith("amqp"):
         assert all(queue.queue_arguments["x-max-length"] == MOST_WAITING for queue in queues(server.url))
         return  # what the queue is declared with is RabbitMQ's own affair
-    monkeypatch.setattr("orchestrator.broker.MOST_WAITING", 3)
-    monkeypatch.setattr("orchestrator.broker._LOOK", 0.0)
+    monkeypatch.setattr("orchestrator.broker.sender.MOST_WAITING", 3)
+    monkeypatch.setattr("orchestrator.broker.sender._LOOK", 0.0)
     for _ in range(10):
         broker.act()
     broker.advance(uuid4())  # another queue has its own length

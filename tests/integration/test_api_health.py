@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from caller import Caller
 
-from orchestrator.broker import QUEUES, Broker, make_app
+from orchestrator.broker.application import QUEUES, make_app
+from orchestrator.broker.sender import Broker
 from orchestrator.core.identity import PROCESS, PROOF, QUESTION, challenge, proves
 from orchestrator.presence import Presence
 from orchestrator.store import processes

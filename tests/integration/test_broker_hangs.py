@@ -6,7 +6,8 @@ import socket
 from contextlib import closing
 from uuid import uuid4
 
-from orchestrator.broker import MOST, Broker, make_app
+from orchestrator.broker.application import make_app
+from orchestrator.broker.sender import MOST, Broker
 from orchestrator.metrics import REGISTRY
 
 

@@ -25,7 +25,7 @@ from ops.cli.settings import Here
 from ops.embedded import broker as embedded
 from ops.emulator.options import Options
 from ops.emulator.server import start as start_emulator
-from orchestrator.broker import QUEUES
+from orchestrator.broker.application import QUEUES
 from orchestrator.config import Account, Config
 from orchestrator.core.identity import fingerprint
 from orchestrator.presence import Presence
@@ -198,7 +198,7 @@ def test_a_broker_that_is_away_is_named(make_config: Callable[..., Config]) -> N
 def test_a_broker_that_drops_what_it_has_no_room_for_is_named(
     make_config: Callable[..., Config], tmp_path: Path
 ) -> None:
-    from orchestrator.broker import make_app
+    from orchestrator.broker.application import make_app
 
     server = embedded.start(tmp_path, die_with_parent=True)
     try:

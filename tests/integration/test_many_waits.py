@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 from factories import NOW, insert_run, later
 
-from orchestrator.broker import Silence
+from orchestrator.broker.nudges import Silence
 from orchestrator.services import Services
 from workers.sweep import BATCH, LOOK_BATCH, sweep
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from ops.cli.main import root
-from orchestrator.broker import ROUTES
+from orchestrator.broker.application import ROUTES
 from orchestrator.config import Keep
 from orchestrator.services import utc_now
 from workers import jobs

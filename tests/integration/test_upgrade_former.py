@@ -19,7 +19,7 @@ from caller import Caller
 from former.record import PATH, live, plain
 from psycopg.rows import dict_row
 
-from orchestrator.broker import Silence
+from orchestrator.broker.nudges import Silence
 from orchestrator.core.tokens import account_token
 from orchestrator.errors import DatabaseUnavailable
 from orchestrator.receiver import Drainer

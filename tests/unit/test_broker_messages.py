@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from kombu.exceptions import ContentDisallowed
 
-from orchestrator.broker import make_app
+from orchestrator.broker.application import make_app
 
 
 class Evil:

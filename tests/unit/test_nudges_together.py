@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.broker import TOGETHER, Message, together
+from orchestrator.broker.nudges import TOGETHER, Message, together
 
 ADVANCES = st.builds(lambda name: Message("advance", (name,), 0.0), st.sampled_from([f"run-{n}" for n in range(60)]))
 SUBMITS = st.builds(

@@ -8,7 +8,8 @@ from typing import Any
 from kombu.exceptions import KombuError
 
 from ops.cli.checks.finding import Finding
-from orchestrator.broker import Broker, make_app
+from orchestrator.broker.application import make_app
+from orchestrator.broker.sender import Broker
 from orchestrator.config import Config
 from orchestrator.errors import BrokerUnavailable
 

@@ -1,7 +1,7 @@
-"""Nudges: Celery messages that carry ids only. A nudge is a hint; losing one costs seconds, never work.
+"""Sends nudges, as Celery messages.
 
-They are sent by a thread of their own, so that nobody who answers a provider waits for the broker. What comes together
-while a message is on its way goes with the next one: under load a message brings several runs forward.
+A thread of its own does it, so that nobody who answers a provider waits for the broker. What comes together while a
+message is on its way goes with the next one: under load a message brings several runs forward.
 """
 
 from __future__ import annotations
@@ -9,124 +9,29 @@ from __future__ import annotations
 import heapq
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from itertools import count
 from queue import Empty, SimpleQueue
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 from uuid import UUID
 
 import structlog
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu import Queue
 from kombu.exceptions import KombuError, OperationalError
 
-from orchestrator import redis_transport
+from orchestrator.broker.application import CONFIRM, MOST_WAITING, ROUTES, is_redis
+from orchestrator.broker.nudges import Message, together
 from orchestrator.errors import BrokerUnavailable
 from orchestrator.metrics import SHED
 
 log = structlog.get_logger(__name__)
 
-# Jobs by queue: what only touches the database, what talks to providers, what chews on pictures, and the beat's own.
-ROUTES = {
-    "advance": "advance",
-    "submit": "submit",
-    "look": "submit",
-    "act": "media",
-    "sweep": "sweep",
-    "prune": "sweep",
-}
-QUEUES = tuple(dict.fromkeys(ROUTES.values()))
-TOGETHER = 16  # runs brought forward by one message at most, so that the workers share them
 MOST = 10_000  # nudges that wait to be sent; while a broker hangs, more would only fill the memory
-MOST_WAITING = 10_000  # messages in one of the broker's queues; the sweep finds what is not said, or dropped
 _LOOK = 2.0  # seconds between two looks at a queue's length
 _PAUSE = 0.01  # seconds after sending, in which what is to go together may come together
-CONFIRM = 10.0  # seconds for a broker to say that it has a message; one that does not is as good as away
 _SILENCE = 1.0  # seconds without a try after a failed one, so that a broker's absence slows nobody down
-
-
-class Message(NamedTuple):
-    """A job's name, its arguments, and the seconds until it is to be done."""
-
-    job: str
-    arguments: tuple[Any, ...]
-    after: float = 0.0
-
-
-class Nudge(Protocol):
-    """What the rest of the program may say to the workers."""
-
-    def advance(self, run_id: UUID) -> None: ...
-
-    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
-        """ready: how many tasks wait to be submitted, as far as the caller knows. after: in so many seconds."""
-
-    def look(self, account: str, task_ids: list[UUID]) -> None: ...
-
-    def act(self) -> None: ...
-
-    def ping(self, timeout: int) -> None:
-        """Raises BrokerUnavailable when nobody would hear."""
-
-
-def make_app(url: str) -> Celery:
-    """The Celery application: late acknowledgement, ids only, no results kept."""
-    redis_transport.use()
-    app = Celery("orchestrator", broker=url)
-    app.conf.update(
-        task_acks_late=True,
-        task_reject_on_worker_lost=True,
-        task_ignore_result=True,
-        task_store_errors_even_if_ignored=False,
-        task_serializer="json",
-        accept_content=["json"],
-        task_routes={name: {"queue": queue} for name, queue in ROUTES.items()},
-        task_queues=queues(url),
-        task_default_queue="advance",
-        task_publish_retry=False,
-        worker_prefetch_multiplier=1,
-        worker_hijack_root_logger=False,
-        worker_redirect_stdouts=False,
-        worker_send_task_events=False,
-        worker_cancel_long_running_tasks_on_connection_loss=False,
-        broker_connection_retry_on_startup=True,
-        broker_connection_timeout=2,
-        broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(url),
-        timezone="UTC",
-    )
-    return app
-
-
-def queues(url: str) -> list[Queue]:
-    """On RabbitMQ quorum queues, which outlive the loss of a node, under names that say whose they are."""
-    if not _is_amqp(url):
-        return [Queue(name, Exchange(name), routing_key=name) for name in QUEUES]
-    safe = {"x-queue-type": "quorum", "x-max-length": MOST_WAITING}  # the oldest are dropped
-    return [Queue(f"orchestrator.{name}", Exchange(""), alias=name, queue_arguments=safe) for name in QUEUES]
-
-
-def _is_amqp(url: str) -> bool:
-    return url.startswith(("amqp", "pyamqp"))
-
-
-def _is_redis(url: str) -> bool:
-    return url.startswith(("redis", "rediss", "valkey"))
-
-
-def _transport_options(url: str) -> dict[str, Any]:
-    # One try to connect: who sends has no use for a later one, and a worker has a loop of its own.
-    once = {"max_retries": 0, "interval_start": 0, "interval_step": 0, "interval_max": 0}
-    if _is_amqp(url):
-        # Without confirmation a message that the broker drops, because its disk is full say, counts as sent.
-        return once | {"confirm_publish": True}
-    if not _is_redis(url):
-        return once
-    # Longer than any job: a message is given to a second worker only when the first one has died.
-    waits = {"visibility_timeout": 1800, "socket_connect_timeout": 2, "socket_timeout": 10, "socket_keepalive": True}
-    return once | waits
 
 
 class Broker:
@@ -138,7 +43,7 @@ class Broker:
         self._sender: threading.Thread | None = None
         self._lock = threading.Lock()
         self._silent_until = 0.0
-        self._bounded = _is_redis(str(app.conf.broker_url))  # by us: these have no bound of their own
+        self._bounded = is_redis(str(app.conf.broker_url))  # by us: these have no bound of their own
         self._lengths: dict[str, tuple[float, int]] = {}  # queue -> when it was asked, messages in it
 
     def advance(self, run_id: UUID) -> None:
@@ -240,25 +145,6 @@ def _messages(connection: Any, queue: str) -> int:
         return 0
 
 
-def together(messages: Iterable[Message]) -> Iterator[Message]:
-    """The same messages in fewer: runs to advance share one, each named once; what is ready is added up by account."""
-    run_ids: dict[Any, None] = {}
-    ready: Counter[str] = Counter()
-    for message in messages:
-        if message.job == "advance":
-            run_ids.update(dict.fromkeys(message.arguments))
-        elif message.job == "submit" and not message.after:
-            account, count = message.arguments
-            ready[account] += count
-        else:
-            yield message
-    names = tuple(run_ids)
-    for start in range(0, len(names), TOGETHER):
-        yield Message("advance", names[start : start + TOGETHER])
-    for account, count in ready.items():
-        yield Message("submit", (account, count))
-
-
 def _waiting(outbox: SimpleQueue[Message | None], until: float | None) -> Iterator[Message | None]:
     """What is there, or comes first; nothing when nothing comes before that (monotonic) time."""
     try:
@@ -267,22 +153,3 @@ def _waiting(outbox: SimpleQueue[Message | None], until: float | None) -> Iterat
             yield outbox.get_nowait()
     except Empty:
         return
-
-
-class Silence:
-    """A broker that says nothing: every run must still end, by the sweep alone."""
-
-    def advance(self, run_id: UUID) -> None:
-        """Say nothing."""
-
-    def submit(self, account: str, ready: int = 1, after: float = 0.0) -> None:
-        """Say nothing."""
-
-    def look(self, account: str, task_ids: list[UUID]) -> None:
-        """Say nothing."""
-
-    def act(self) -> None:
-        """Say nothing."""
-
-    def ping(self, timeout: int) -> None:
-        """Nobody is needed."""

@@ -1,0 +1,1 @@
+"""The broker, which carries nudges to the workers, and nothing else."""
