@@ -14,7 +14,8 @@ import yaml
 from ops.bench.children import accepts, free_port
 from ops.chaos.brokers import KINDS, Broker
 from ops.chaos.schedule import VICTIMS
-from ops.cli.stack import Stack, assemble
+from ops.cli.assembly import assemble
+from ops.cli.stack import Stack
 from ops.supervisor import Service
 from ops.supervisor.service import Backoff
 from orchestrator.errors import ConfigError

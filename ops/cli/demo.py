@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from ops.cli.assembly import assemble
 from ops.cli.failures import INTERRUPTED
-from ops.cli.stack import Stack, assemble
+from ops.cli.stack import Stack
 from ops.cli.up import FOLDER, PORT, greeting
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
-from ops.cli.stack import LOOPBACK, Stack, assemble, url_of
+from ops.cli.assembly import assemble
+from ops.cli.ports import LOOPBACK, url_of
+from ops.cli.stack import Stack
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError
 from orchestrator.errors import ConfigError

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ops.cli.assembly import assemble
+from ops.cli.ports import url_of
 from ops.cli.settings import here
-from ops.cli.stack import assemble, url_of
 from ops.cli.up import greeting
 from orchestrator.config import load
 from orchestrator.errors import ConfigError
