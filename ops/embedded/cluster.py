@@ -1,9 +1,4 @@
-"""One home folder's Postgres: its files, and the steps from nothing to a running server (each taken under the lock).
-
-As root the server runs under an existing unprivileged account. That account usually can't reach the home folder
-(/root is closed), so it is handed open descriptors of its two folders and addresses them as /proc/self/fd/N: the data
-stays in the home, where a backup or a volume expects it, and no mode of a foreign folder changes.
-"""
+"""One home folder's Postgres: its files, and the steps from nothing to a running server (each taken under the lock)."""
 
 from __future__ import annotations
 
@@ -15,8 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,10 +18,11 @@ from urllib.parse import quote
 
 import psutil
 
-from ops.embedded.account import Account, unprivileged
-from ops.embedded.binaries import for_account, major_version
+from ops.embedded.account import unprivileged
+from ops.embedded.binaries import for_account
 from ops.embedded.failure import EmbeddedError
-from ops.embedded.process import ENVIRONMENT, end, launch, lives
+from ops.embedded.process import end, lives
+from ops.embedded.programs import Programs
 from ops.embedded.socket_folder import home_mark, short_path
 
 USER = DATABASE = "orchestrator"
@@ -64,8 +59,7 @@ class Cluster:
     """One home folder's Postgres."""
 
     home: Path
-    binaries: Path
-    account: Account | None
+    programs: Programs
     name: str  # cluster_name: the main process has it in its arguments, the others in their titles
 
     @classmethod
@@ -74,7 +68,7 @@ class Cluster:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "postgres").mkdir(mode=0o700, exist_ok=True)
         account = unprivileged(home / "postgres" / "data")
-        return cls(home.resolve(), for_account(binaries, account), account, home_mark(home))
+        return cls(home.resolve(), Programs(for_account(binaries, account), account), home_mark(home))
 
     @property
     def mark(self) -> str:
@@ -136,27 +130,28 @@ class Cluster:
             if title.startswith(f"postgres: {self.name}:"):
                 end(process.pid, title, (signal.SIGKILL,), 10.0, None)
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        self._make(self.run)
+        self.programs.make(self.run)
         for leftover in self.run.glob(".s.PGSQL.*"):
             leftover.unlink()
 
     def create_data(self) -> None:
         """Make the data folder if there is none; else check that this Postgres can read it."""
-        major = major_version(self.binaries)
+        major = self.programs.major
         if self.data.exists():
             written = (self.data / "PG_VERSION").read_text().strip()
             if written != str(major):
                 raise EmbeddedError(
-                    f"{self.data} was written by Postgres {written}, but {self.binaries} holds Postgres {major}:"
-                    f" install version {written} again, or dump and restore, or move the folder away to begin anew"
+                    f"{self.data} was written by Postgres {written}, but {self.programs.binaries} holds Postgres"
+                    f" {major}: install version {written} again, or dump and restore, or move the folder away to begin"
+                    " anew"
                 )
             return
         for abandoned in self.data.parent.glob("new.*"):
             shutil.rmtree(abandoned, ignore_errors=True)  # the killed starter's initdb may still be writing there
         staging = self.data.with_name("new." + secrets.token_hex(4))  # renamed when whole
-        self._make(staging)
-        self._run(staging, "initdb", *_initdb_options(major))
-        self._ask(staging, f"CREATE DATABASE {DATABASE}")
+        self.programs.make(staging)
+        self.programs.run(staging, "initdb", *_initdb_options(major))
+        self.programs.ask(staging, f"CREATE DATABASE {DATABASE}")
         staging.rename(self.data)
         # initdb did not wait for the disk (seconds on a busy one); let the kernel write in the background.
         threading.Thread(target=os.sync, name="sync-new-cluster", daemon=True).start()
@@ -166,7 +161,7 @@ class Cluster:
         password = self.home / "postgres" / "password"
         if not password.exists():
             _write_private(password, secrets.token_urlsafe(24))
-        self._ask(self.data, f"ALTER ROLE {USER} PASSWORD '{self._password()}'")
+        self.programs.ask(self.data, f"ALTER ROLE {USER} PASSWORD '{self._password()}'")
         remembered = self.home / "postgres" / "port"
         port = _free_port(int(remembered.read_text()) if remembered.exists() else 0)
         _write_private(remembered, str(port))
@@ -181,62 +176,9 @@ class Cluster:
         }
         if sys.platform == "linux":  # else a restart after a crash opens every file of the cluster
             settings["recovery_init_sync_method"] = "syncfs"
-        if major_version(self.binaries) >= 18:
+        if self.programs.major >= 18:
             settings["io_method"] = "sync"  # saves three I/O processes that a small server has no work for
-        with self._reach(self.data, self.run) as (data, run, fds):
-            options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-            return launch(
-                [self.binaries / "postgres", "-D", data, "-k", run, *options],
-                output=output,
-                account=self.account,
-                keep_fds=fds,
-                death_signal=signal.SIGINT if die_with_parent else None,
-            )
-
-    # Under the server's account -----------------------------------------------------------------------
-
-    def _make(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if self.account is not None:
-            os.chown(folder, self.account.uid, self.account.gid)
-
-    @contextmanager
-    def _reach(self, data: Path, run: Path) -> Iterator[tuple[str, str, Sequence[int]]]:
-        """The names under which the server's account reaches both folders, and the descriptors it must inherit."""
-        if self.account is None or sys.platform != "linux":
-            yield str(data), str(short_path(run)), ()
-            return
-        fds = [os.open(folder, os.O_RDONLY | os.O_DIRECTORY) for folder in (data, run)]
-        try:
-            yield f"/proc/self/fd/{fds[0]}", f"/proc/self/fd/{fds[1]}", fds
-        finally:
-            for fd in fds:
-                os.close(fd)
-
-    def _ask(self, data: Path, statement: str) -> None:
-        """Run one SQL statement without a server."""
-        self._run(data, "postgres", "--single", "postgres", said=statement + "\n")
-
-    def _run(self, data: Path, program: str, *options: str, said: str = "") -> None:
-        with self._reach(data, self.run) as (folder, _, fds):
-            mode, rest = (options[:1], options[1:]) if options[0] == "--single" else ((), options)  # it must come first
-            done = subprocess.run(  # noqa: S603  our own binary
-                [self.binaries / program, *mode, "-D", folder, *rest],
-                input=said,
-                text=True,
-                capture_output=True,
-                cwd="/",
-                env=ENVIRONMENT,
-                pass_fds=fds,
-                check=False,
-                user=self.account.uid if self.account else None,
-                group=self.account.gid if self.account else None,
-                extra_groups=[] if self.account else None,
-            )
-        if done.returncode or "ERROR:" in done.stderr:
-            raise EmbeddedError(
-                f"{program} ended with status {done.returncode}: {(done.stderr or done.stdout).strip()[-800:]}"
-            )
+        return self.programs.serve(self.data, self.run, settings, output=output, die_with_parent=die_with_parent)
 
     def _password(self) -> str:
         return (self.home / "postgres" / "password").read_text()
