@@ -11,6 +11,7 @@ from uuid import UUID
 
 import structlog
 
+from orchestrator.archive.keys import record_key
 from orchestrator.core.erasure import ERASED, left_of_error, left_of_params, left_of_result, texts
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, TaskKind
@@ -184,6 +185,4 @@ def _drop_records(services: Services, run_id: UUID, known: Iterable[Task], befor
 
 
 def _record(task: Task) -> str:
-    from orchestrator.archive import record_key  # noqa: PLC0415 - its libraries are for those who use an archive
-
     return record_key(task.id, task.created_at)

@@ -27,7 +27,7 @@ from orchestrator.store import Connection, Database, accounts, health, pipelines
 from orchestrator.store.runs import OpenRuns
 
 if TYPE_CHECKING:
-    from orchestrator.archive import Archive
+    from orchestrator.archive.storage import Archive
     from orchestrator.download import Downloader
 
 log = structlog.get_logger(__name__)
@@ -103,7 +103,7 @@ class Services:
 
     @cached_property
     def archive(self) -> Archive:
-        from orchestrator.archive import open_archive  # noqa: PLC0415 - see above
+        from orchestrator.archive.storage import open_archive  # noqa: PLC0415 - see above
 
         return open_archive(self.config.archive_url)
 

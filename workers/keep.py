@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from orchestrator.archive import StoredObject
+from orchestrator.archive.storage import StoredObject
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskState
 from orchestrator.download import redact_url

@@ -21,7 +21,8 @@ from uuid import uuid4
 
 import pytest
 
-from orchestrator.archive import Archive, open_archive, record_key
+from orchestrator.archive.keys import record_key
+from orchestrator.archive.storage import Archive, open_archive
 from orchestrator.errors import ArchiveFailed, NotFound
 
 DATA = b"\x89PNG pretending" * 1000
@@ -272,18 +273,18 @@ def test_a_torn_image_is_noticed_and_repaired(tmp_path: Path, torn: bytes) -> No
 DIES_BEFORE_THE_RECORD = """
 import os, signal, sys
 from types import SimpleNamespace
-from orchestrator import archive
+from orchestrator.archive import storage
 
-class Dying(archive.Archive):
+class Dying(storage.Archive):
     def _write(self, key, *rest):
         if key.startswith("records/"):
             os.kill(os.getpid(), signal.SIGKILL)
         super()._write(key, *rest)
 
-archive.Archive = Dying
+storage.Archive = Dying
 facts = SimpleNamespace(format="png", content_type="image/png", width=64, height=32)
 about = {"task_id": sys.argv[2], "created_at": "2026-11-21T10:00:00Z"}
-archive.open_archive(sys.argv[1]).put_image(sys.stdin.buffer.read(), facts, sidecar=about)
+storage.open_archive(sys.argv[1]).put_image(sys.stdin.buffer.read(), facts, sidecar=about)
 """
 
 

@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from orchestrator.archive import image_key, open_archive, record_key
+from orchestrator.archive.keys import image_key, record_key
+from orchestrator.archive.storage import open_archive
 from orchestrator.errors import ArchiveFailed, ConfigError
 
 SHA = "ab" * 32

@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from ops.cli.checks.finding import Finding
 from ops.cli.settings import Here
-from orchestrator.archive import open_archive
+from orchestrator.archive.storage import open_archive
 from orchestrator.config import Config
 from orchestrator.errors import OrchestratorError
 from orchestrator.presence import program_version

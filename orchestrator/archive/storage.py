@@ -13,27 +13,22 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import unquote, urlsplit
-from uuid import UUID
 
 import obstore
 from obstore.exceptions import BaseError
 from obstore.store import LocalStore, MemoryStore, ObjectStore, from_url
 
+from orchestrator.archive.keys import IMAGE_KEY, RECORD_KEY, checked_key, image_key, record_of
 from orchestrator.errors import ArchiveFailed, ConfigError, NotFound
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig  # exists in its type stubs only
 
-EXTENSIONS = {"png": "png", "jpeg": "jpg", "webp": "webp", "gif": "gif"}
-IMAGE_KEY = re.compile(
-    r"images/(?P<a>[0-9a-f]{2})/(?P<b>[0-9a-f]{2})/(?P<sha256>(?P=a)(?P=b)[0-9a-f]{60})\.(png|jpg|webp|gif)"
-)
-RECORD_KEY = re.compile(r"records/\d{4}/\d{2}/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.\d+)?\.json")
 PROBE_KEY = "check.json"
 REMOTE_SCHEMES = {"s3", "gs", "az"}
 RETRY: RetryConfig = {"max_retries": 4, "retry_timeout": timedelta(seconds=60)}
@@ -85,26 +80,6 @@ def open_archive(url: str) -> Archive:
     )
 
 
-def image_key(sha256: str, image_format: str) -> str:
-    """The key of an image by its hash and its decoded format (``png``, ``jpeg``, ``webp``, ``gif``)."""
-    extension = EXTENSIONS.get(image_format.lower())
-    if extension is None:
-        raise ArchiveFailed(f"Images of format {image_format!r} are not archived; allowed are {', '.join(EXTENSIONS)}.")
-    return _checked(f"images/{sha256[:2]}/{sha256[2:4]}/{sha256}.{extension}")
-
-
-def record_key(task_id: str | UUID, created_at: datetime, part: int | None = None) -> str:
-    """The key of a task's record, by the month (UTC) of the task's creation; ``part`` for one of several images."""
-    try:
-        name = str(UUID(str(task_id)))
-    except ValueError:
-        raise ArchiveFailed(f"{task_id!r} is not the id of a task (a UUID).") from None
-    if created_at.tzinfo is None:
-        raise ArchiveFailed("The time at which a task was created needs its time zone.")
-    suffix = "" if part is None else f".{part}"
-    return _checked(f"records/{created_at.astimezone(UTC):%Y/%m}/{name}{suffix}.json")
-
-
 class Archive:
     """An opened archive. Foreign errors become ArchiveFailed. Safe to share between threads, not across a fork."""
 
@@ -128,7 +103,7 @@ class Archive:
         stored = StoredObject(
             f"{self.uri}/{key}", sha256, len(data), facts.width, facts.height, facts.content_type, key
         )
-        record = _record_of(sidecar, part)
+        record = record_of(sidecar, part)
         content = _json({**sidecar, "object": asdict(stored)})
         if not self.verify(key):
             self._write(key, data, facts.content_type)
@@ -138,7 +113,7 @@ class Archive:
 
     def get(self, key: str) -> bytes:
         """The bytes of an image or a record. NotFound if there is none."""
-        found = self._content(_checked(key))
+        found = self._content(checked_key(key))
         if found is None:
             raise NotFound(f"The archive has no {key}.")
         return found
@@ -151,13 +126,13 @@ class Archive:
 
     def put_back(self, key: str, data: bytes) -> None:
         """Write an image again that has just been removed."""
-        self._write(_checked(key), data, f"image/{'jpeg' if key.endswith('.jpg') else key.rpartition('.')[2]}")
+        self._write(checked_key(key), data, f"image/{'jpeg' if key.endswith('.jpg') else key.rpartition('.')[2]}")
 
     def remove(self, key: str) -> None:
         """Remove an image or a record, if it is there; once this returns it is gone for good, on ``file://`` too."""
         with _translated(f"remove {self.uri}/{key}"):
             try:
-                obstore.delete(self._store, _checked(key))
+                obstore.delete(self._store, checked_key(key))
             except FileNotFoundError:
                 return
             if self._folder:
@@ -168,11 +143,11 @@ class Archive:
         key = uri.removeprefix(f"{self.uri}/")
         if key == uri:
             raise ArchiveFailed(f"{uri} is not in {self.uri}.")
-        return _checked(key)
+        return checked_key(key)
 
     def exists(self, key: str) -> bool:
         """Is there an object of this key (of whatever content)?"""
-        return self._size(_checked(key)) is not None
+        return self._size(checked_key(key)) is not None
 
     def verify(self, key: str) -> bool:
         """Read the image again: is it there, and is its content what its name says?"""
@@ -225,21 +200,6 @@ def _local(folder: Path) -> Archive:
         for path in missing:
             _flush(path.parent)
         return Archive(LocalStore(folder), folder.as_uri(), folder.resolve())
-
-
-def _record_of(sidecar: Mapping[str, Any], part: int | None) -> str:
-    try:
-        task_id, created_at = sidecar["task_id"], datetime.fromisoformat(sidecar["created_at"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArchiveFailed("A record needs task_id and created_at (RFC 3339).") from error
-    return record_key(task_id, created_at, part)
-
-
-def _checked(key: str) -> str:
-    """Keys are made of hashes and UUIDs only, so no path can lead out of the archive."""
-    if IMAGE_KEY.fullmatch(key) or RECORD_KEY.fullmatch(key):
-        return key
-    raise ArchiveFailed(f"{key!r} is not a key of the archive.")
 
 
 def _json(record: Mapping[str, Any]) -> bytes:
