@@ -33,10 +33,13 @@ _INDEXES = """
 _FUNCTIONS = """
     SELECT pg_get_functiondef(oid) AS text FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace AND (provolatile = 'v') = %s ORDER BY oid"""
+_TRIGGERS = """
+    SELECT pg_get_triggerdef(t.oid) AS text FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.relnamespace = 'public'::regnamespace AND NOT t.tgisinternal ORDER BY t.oid"""
 
 
 def schema(connection: psycopg.Connection[dict[str, Any]]) -> str:
-    """The types, tables, functions and indexes of a database, in the order in which they were made."""
+    """The types, tables, functions, indexes and triggers of a database, in the order in which they were made."""
     parts = [HEAD]
     for one in connection.execute(_ENUMS):
         words = ", ".join(f"'{word}'" for word in one["words"])
@@ -44,6 +47,7 @@ def schema(connection: psycopg.Connection[dict[str, Any]]) -> str:
     parts += _functions(connection, volatile=False)  # an index may use one
     parts += [_table(connection, one) for one in connection.execute(_TABLES).fetchall()]
     parts += _functions(connection, volatile=True)
+    parts += [f"{one['text']};\n" for one in connection.execute(_TRIGGERS)]
     return "\n".join(parts).replace("public.", "")
 
 

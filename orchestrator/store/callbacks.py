@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,7 @@ from orchestrator.store.pool import Connection, Row, execute, json, planned, row
 from orchestrator.store.queries import load
 
 _SQL = load("callbacks")
+_WANTING = (Verdict.PARKED, Verdict.REJECTED, Verdict.LATE)  # a person, until they are dismissed
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +113,30 @@ def list_callbacks(
     limit: int,
 ) -> list[Row]:
     """Newest first, without bodies; ``kept`` is the number of bytes that are stored."""
-    return planned(
-        connection,
-        _SQL["list_callbacks"],
-        verdict=verdict.value if verdict else None,
-        account=account,
-        external_id=external_id,
-        task_id=task_id,
-        dismissed=dismissed,
-        after_at=after.at if after else None,
-        after_id=after.id if after else None,
-        limit=limit,
-    )
+    asked = {
+        "verdict": verdict.value if verdict else None,
+        "account": account,
+        "external_id": external_id,
+        "task_id": task_id,
+        "after_at": after.at if after else None,
+        "after_id": after.id if after else None,
+        "limit": limit,
+    }
+    if dismissed:
+        return list_dismissed(connection, asked)
+    if dismissed is False and verdict in _WANTING:
+        return list_unheeded(connection, asked)
+    return planned(connection, _SQL["list_callbacks"], **asked, dismissed=dismissed)
+
+
+def list_dismissed(connection: Connection, asked: Mapping[str, Any]) -> list[Row]:
+    """asked: as ``list_callbacks`` was."""
+    return planned(connection, _SQL["list_dismissed"], **asked)
+
+
+def list_unheeded(connection: Connection, asked: Mapping[str, Any]) -> list[Row]:
+    """asked: as ``list_callbacks`` was, with a verdict that wants a person."""
+    return planned(connection, _SQL["list_unheeded"], **asked)
 
 
 def parked_for(connection: Connection, account: str, external_id: str) -> list[Row]:

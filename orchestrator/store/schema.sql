@@ -246,6 +246,23 @@ CREATE TABLE erasures (
     CONSTRAINT erasures_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id) ON DELETE CASCADE
 );
 
+CREATE TABLE unheeded (
+    callback_id uuid NOT NULL,
+    verdict verdict NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT unheeded_pkey PRIMARY KEY (callback_id),
+    CONSTRAINT unheeded_callback_id_fkey FOREIGN KEY (callback_id) REFERENCES callbacks(id) ON DELETE CASCADE
+);
+CREATE INDEX unheeded_newest ON unheeded USING btree (verdict, received_at DESC, callback_id DESC);
+
+CREATE TABLE heeded (
+    callback_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    CONSTRAINT heeded_pkey PRIMARY KEY (callback_id),
+    CONSTRAINT heeded_callback_id_fkey FOREIGN KEY (callback_id) REFERENCES callbacks(id) ON DELETE CASCADE
+);
+CREATE INDEX heeded_newest ON heeded USING btree (received_at DESC, callback_id DESC);
+
 CREATE OR REPLACE FUNCTION lock_jobs(p_account text, p_external_ids text[])
  RETURNS void
  LANGUAGE sql
@@ -620,3 +637,35 @@ AS $function$
           AND account = mine.account OFFSET 0) c
     WHERE mine.external_id IS NOT NULL
 $function$;
+
+CREATE OR REPLACE FUNCTION note_verdict()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.verdict NOT IN ('parked', 'rejected', 'late') THEN
+        DELETE FROM unheeded WHERE callback_id = NEW.id;
+    ELSIF NOT EXISTS (SELECT FROM dismissals WHERE callback_id = NEW.id) THEN
+        INSERT INTO unheeded (callback_id, verdict, received_at) VALUES (NEW.id, NEW.verdict, NEW.received_at)
+        ON CONFLICT (callback_id) DO UPDATE SET verdict = EXCLUDED.verdict;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION note_dismissal()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    INSERT INTO heeded (callback_id, received_at)
+    SELECT id, received_at FROM callbacks WHERE id = NEW.callback_id FOR SHARE
+    ON CONFLICT (callback_id) DO NOTHING;
+    DELETE FROM unheeded WHERE callback_id = NEW.callback_id;
+    RETURN NULL;
+END $function$;
+
+CREATE TRIGGER new_verdict AFTER INSERT ON callbacks FOR EACH ROW WHEN ((new.verdict = ANY (ARRAY['parked'::verdict, 'rejected'::verdict, 'late'::verdict]))) EXECUTE FUNCTION note_verdict();
+
+CREATE TRIGGER other_verdict AFTER UPDATE OF verdict ON callbacks FOR EACH ROW WHEN ((new.verdict <> old.verdict)) EXECUTE FUNCTION note_verdict();
+
+CREATE TRIGGER new_dismissal AFTER INSERT ON dismissals FOR EACH ROW EXECUTE FUNCTION note_dismissal();

@@ -24,7 +24,7 @@ LISTS: dict[str, tuple[str, dict[str, Any]]] = {
 }  # fmt: skip
 # What is found by these is few, and is sorted afterwards; here with the word that its index' condition has.
 FEW = {"labels": "labels @>", "words": "words_of", "run_id": "run_id =", "external_id": "external_id ="}
-BESIDE = ["dismissed"]  # given with a verdict: of the few parked and rejected deliveries
+BESIDE = ["dismissed"]  # what is asked for with it has an index of its own, see test_unheeded.py
 CASES = [(table, name) for table, (_, filters) in LISTS.items() for name in (None, *filters)]
 
 

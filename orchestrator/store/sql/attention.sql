@@ -39,10 +39,9 @@ ORDER BY since, id LIMIT %(limit)s;
 -- Deliveries with this verdict that nobody has dismissed, the newest first; to_task: whose URL they were sent to.
 SELECT c.id, t.run_id, c.account, c.received_at AS since, c.reason AS detail, c.external_id, c.task_id,
        nullif(c.scope, '00000000-0000-0000-0000-000000000000') AS to_task
-FROM callbacks c LEFT JOIN tasks t ON t.id = c.task_id
-WHERE c.verdict = %(verdict)s::verdict AND c.verdict <> 'accepted'
-  AND NOT EXISTS (SELECT FROM dismissals d WHERE d.callback_id = c.id)
-ORDER BY c.received_at DESC, c.id DESC LIMIT %(limit)s;
+FROM unheeded u JOIN callbacks c ON c.id = u.callback_id LEFT JOIN tasks t ON t.id = c.task_id
+WHERE u.verdict = %(verdict)s::verdict
+ORDER BY u.received_at DESC, u.callback_id DESC LIMIT %(limit)s;
 
 -- name: paused_accounts
 -- Accounts to which nothing is submitted now, and why.

@@ -21,7 +21,8 @@ SELECT c.*, size > 0 AND octet_length(body) = 0 AS stripped,
 FROM callbacks c WHERE id = %(callback_id)s;
 
 -- name: list_callbacks
--- Deliveries without their bodies, newest first, after a place in the list.
+-- Deliveries without their bodies, newest first, after a place in the list; those that nobody has dismissed, if that is asked.
+-- (A sub-select with a limit is done for each row by itself; else all dismissals may be read first.)
 SELECT id, account, task_id, external_id, source, verdict, reason, content_type, digest, size,
        octet_length(body) AS kept, size > 0 AND octet_length(body) = 0 AS stripped, copies, received_at,
        (SELECT d.at FROM dismissals d WHERE d.callback_id = callbacks.id) AS dismissed_at
@@ -31,9 +32,35 @@ WHERE (%(verdict)s::verdict IS NULL OR verdict = %(verdict)s)
   AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
   AND (%(task_id)s::uuid IS NULL OR task_id = %(task_id)s)
   AND (%(dismissed)s::boolean IS NULL
-       OR EXISTS (SELECT FROM dismissals d WHERE d.callback_id = callbacks.id) = %(dismissed)s)
+       OR (SELECT true FROM dismissals d WHERE d.callback_id = callbacks.id LIMIT 1) IS NULL)
   AND (%(after_at)s::timestamptz IS NULL OR (received_at, id) < (%(after_at)s, %(after_id)s::uuid))
 ORDER BY received_at DESC, id DESC LIMIT %(limit)s;
+
+-- name: list_dismissed
+-- The same, of those that a person has dismissed.
+SELECT c.id, account, task_id, external_id, source, c.verdict, reason, content_type, digest, size,
+       octet_length(body) AS kept, size > 0 AND octet_length(body) = 0 AS stripped, copies, c.received_at,
+       (SELECT d.at FROM dismissals d WHERE d.callback_id = c.id) AS dismissed_at
+FROM heeded h JOIN callbacks c ON c.id = h.callback_id
+WHERE (%(verdict)s::verdict IS NULL OR c.verdict = %(verdict)s)
+  AND (%(account)s::text IS NULL OR account = %(account)s)
+  AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
+  AND (%(task_id)s::uuid IS NULL OR task_id = %(task_id)s)
+  AND (%(after_at)s::timestamptz IS NULL OR (h.received_at, h.callback_id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY h.received_at DESC, h.callback_id DESC LIMIT %(limit)s;
+
+-- name: list_unheeded
+-- The same, of those with a verdict that wants a person, and that nobody has dismissed.
+SELECT c.id, account, task_id, external_id, source, c.verdict, reason, content_type, digest, size,
+       octet_length(body) AS kept, size > 0 AND octet_length(body) = 0 AS stripped, copies, c.received_at,
+       NULL::timestamptz AS dismissed_at
+FROM unheeded u JOIN callbacks c ON c.id = u.callback_id
+WHERE u.verdict = %(verdict)s::verdict
+  AND (%(account)s::text IS NULL OR account = %(account)s)
+  AND (%(external_id)s::text IS NULL OR external_id = %(external_id)s)
+  AND (%(task_id)s::uuid IS NULL OR task_id = %(task_id)s)
+  AND (%(after_at)s::timestamptz IS NULL OR (u.received_at, u.callback_id) < (%(after_at)s, %(after_id)s::uuid))
+ORDER BY u.received_at DESC, u.callback_id DESC LIMIT %(limit)s;
 
 -- name: parked_for
 -- Deliveries to an account's one hook that came before anybody knew the job. Those of a task's own URL are not among
@@ -54,11 +81,11 @@ WHERE id = %(callback_id)s;
 INSERT INTO dismissals (callback_id, at) VALUES (%(callback_id)s, %(now)s) ON CONFLICT (callback_id) DO NOTHING;
 
 -- name: dismiss_many
--- A person has done with all of a verdict, those of one account if any, that came before; so many at once.
+-- A person has done with all of a verdict, those of one account if any, that came before; so many at once. What is being judged or
+-- erased at this moment is left: nobody is waited for while many are locked.
 INSERT INTO dismissals (callback_id, at)
-SELECT id, %(now)s FROM callbacks c
-WHERE verdict = %(verdict)s::verdict AND verdict <> 'accepted' AND received_at <= %(before)s
-  AND (%(account)s::text IS NULL OR account = %(account)s)
-  AND NOT EXISTS (SELECT FROM dismissals d WHERE d.callback_id = c.id)
-ORDER BY received_at DESC, id DESC LIMIT %(limit)s
+SELECT u.callback_id, %(now)s FROM unheeded u JOIN callbacks c ON c.id = u.callback_id
+WHERE u.verdict = %(verdict)s::verdict AND u.received_at <= %(before)s
+  AND (%(account)s::text IS NULL OR c.account = %(account)s)
+ORDER BY u.received_at DESC, u.callback_id DESC LIMIT %(limit)s FOR SHARE OF c SKIP LOCKED
 ON CONFLICT (callback_id) DO NOTHING;

@@ -26,9 +26,7 @@ UNION ALL
 SELECT 'tasks', 'waiting', (SELECT count(*) FROM (SELECT FROM tasks WHERE state = 'waiting' LIMIT %(limit)s) counted)
 UNION ALL
 SELECT 'callbacks', verdict::text,
-       (SELECT count(*) FROM (SELECT FROM callbacks c WHERE c.verdict = s.verdict AND c.verdict <> 'accepted'
-                              AND NOT EXISTS (SELECT FROM dismissals d WHERE d.callback_id = c.id)
-                              LIMIT %(limit)s) counted)
+       (SELECT count(*) FROM (SELECT FROM unheeded u WHERE u.verdict = s.verdict LIMIT %(limit)s) counted)
 FROM unnest('{late,parked,rejected}'::verdict[]) s (verdict)
 UNION ALL
 SELECT 'slots', account, count(task_id) FROM slots GROUP BY account
