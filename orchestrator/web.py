@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
+from http import HTTPMethod
 from multiprocessing.util import Finalize
 
 import structlog
@@ -29,6 +30,7 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+METHODS = frozenset(HTTPMethod)  # every other word that a stranger sends would be a series of its own, for good
 PATIENCE = 5.0  # seconds between tries to reach a database that was away at the start
 
 
@@ -76,7 +78,8 @@ def _begin() -> None:
 def _end(response: Response) -> Response:
     request.environ[admission.STREAMED] = response.is_streamed
     rule = request.url_rule.rule if request.url_rule else "none"
-    REQUESTS.labels(request.method, rule, response.status_code).observe(time.perf_counter() - g.began)
+    method = request.method if request.method in METHODS else "other"
+    REQUESTS.labels(method, rule, response.status_code).observe(time.perf_counter() - g.began)
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)  # the documentation's pages say more
     return response

@@ -213,6 +213,14 @@ def test_paths_of_strangers_are_no_labels(shared_web: Caller, path: str) -> None
     assert not [name for name in _metrics(shared_web) if path in name]
 
 
+def test_methods_of_strangers_are_no_labels(shared_web: Caller) -> None:
+    for method in ("GET", *(f"BREW{number}" for number in range(20))):
+        assert shared_web.http.open("/nothing", method=method).status_code == 404
+    named = {found[1] for name in _metrics(shared_web) if (found := re.search(r'method="(\w+)"', name))}
+    assert named >= {"GET", "other"}
+    assert not [name for name in named if "BREW" in name]
+
+
 def _metrics(web: Caller) -> dict[str, float]:
     lines = web.ask("GET", "/metrics", role=None).text.splitlines()
     return {line.rpartition(" ")[0]: float(re.split(r" ", line)[-1]) for line in lines if not line.startswith("#")}
