@@ -13,7 +13,7 @@ from orchestrator.core.run import Run, Task
 from orchestrator.core.states import FINAL_RUN_STATES, RunState, TaskKind, TaskState, Verdict
 from orchestrator.erasure import refuse_erased
 from orchestrator.errors import Conflict, InvalidInput, NotFound
-from orchestrator.intake import take_events, take_parked
+from orchestrator.intake.events import take_events, take_parked
 from orchestrator.services import Services
 from orchestrator.store import Connection, accounts, callbacks, runs, tasks
 from orchestrator.store.callbacks import Taken

@@ -25,7 +25,7 @@ from orchestrator.core.run import Run, Task
 from orchestrator.core.states import TaskState
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import OrchestratorError
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.launch import Request, launch
 from orchestrator.receiver import blueprint
 from orchestrator.services import Services

@@ -17,7 +17,7 @@ from orchestrator.core.events import Accepted, Event, Refused, Sighting, Source,
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.errors import InvalidInput, ProviderError
-from orchestrator.intake import take_events
+from orchestrator.intake.events import take_events
 from orchestrator.services import Services
 from orchestrator.store import tasks
 from workers.submit import SHIFT, order_of, patience, settle

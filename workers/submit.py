@@ -18,7 +18,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskState
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import InvalidInput
-from orchestrator.intake import take_events, take_parked
+from orchestrator.intake.events import take_events, take_parked
 from orchestrator.logs import masked
 from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services

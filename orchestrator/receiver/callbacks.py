@@ -12,7 +12,7 @@ from orchestrator.bodies import HALF
 from orchestrator.core.states import Verdict
 from orchestrator.core.tokens import is_of_task
 from orchestrator.errors import Incomplete, TooLarge
-from orchestrator.intake import Spooled, take_callback
+from orchestrator.intake.deliveries import Spooled, take_callback
 from orchestrator.limits import Meter
 from orchestrator.services import Services
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 import structlog
 
 from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, MalformedDelivery
-from orchestrator.intake import take_spooled
+from orchestrator.intake.deliveries import take_spooled
 from orchestrator.services import Services
 from orchestrator.spool import Delivery, Segment, unpack
 

@@ -11,7 +11,8 @@ import pytest
 from caller import Caller
 
 from orchestrator.core.events import Event, EventKind, Source
-from orchestrator.intake import EVIDENCE, take_events
+from orchestrator.intake.deliveries import EVIDENCE
+from orchestrator.intake.events import take_events
 
 
 def test_a_delivery_is_shown_as_it_came(web: Caller) -> None:

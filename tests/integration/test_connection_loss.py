@@ -15,12 +15,13 @@ from psycopg._preparing import PrepareManager
 from stage import ACCOUNT, GRID, Stage
 from wire import Cut, Moment, Wire
 
-from orchestrator import catalog, intake
+from orchestrator import catalog
 from orchestrator.advance import advance
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.core.tokens import account_token
 from orchestrator.errors import Conflict, DatabaseUnavailable
-from orchestrator.intake import Spooled, take_callback
+from orchestrator.intake import deliveries, events
+from orchestrator.intake.deliveries import Spooled, take_callback
 from orchestrator.intervene import cancel_run, choose, resolve, retry_run, retry_task
 from orchestrator.launch import Request, launch
 from orchestrator.receiver import Drainer
@@ -313,8 +314,13 @@ def wire(database_url: str) -> Iterator[Wire]:
 @pytest.fixture
 def wired(make_stage: Callable[..., Stage], wire: Wire, monkeypatch: pytest.MonkeyPatch) -> Stage:
     """A stage whose every connection to the database goes over the wire; on a busy machine, too, nothing is spooled."""
-    for name in ("FIRST_TRY", "SECOND_TRY", "PATIENCE"):
-        monkeypatch.setattr(intake, name, 60.0)
+    for module, name in (
+        (events, "FIRST_TRY"),
+        (events, "SECOND_TRY"),
+        (deliveries, "FIRST_TRY"),
+        (deliveries, "PATIENCE"),
+    ):
+        monkeypatch.setattr(module, name, 60.0)
     # One connection: which statements it has prepared is known, and nobody takes a second while he holds one.
     return make_stage({"image_size": 128}, database_url=wire.url, slots=50, pool=1)
 
@@ -373,7 +379,7 @@ def test_nor_does_one_that_is_lost_while_a_statement_is_being_prepared(
 def test_a_delivery_whose_connection_is_lost_for_good_is_spooled_and_taken_later(
     wired: Stage, wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "SECOND_TRY", 0.5)
+    monkeypatch.setattr(events, "SECOND_TRY", 0.5)
     for at, moment in ((1, Moment.UNSENT), (1, Moment.UNHEARD)):
         wired.emulator.state.courier.hold()
         scene = Scene(wired)

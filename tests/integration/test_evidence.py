@@ -14,7 +14,7 @@ from factories import insert_task
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import MalformedDelivery
 from orchestrator.evidence import FORMAT, decoded
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.services import Services
 from orchestrator.store import tasks
 

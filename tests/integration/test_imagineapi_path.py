@@ -19,7 +19,7 @@ from orchestrator.config import Account
 from orchestrator.core.run import Run, Task
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.core.tokens import account_token
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
 from orchestrator.store import runs, tasks

@@ -24,7 +24,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskState, Verdict
 from orchestrator.core.tokens import account_token, task_token
 from orchestrator.errors import Conflict
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.intervene import cancel_run, retry_run
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services

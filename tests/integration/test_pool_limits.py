@@ -17,9 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 from stage import GRID, Stage
 from wire import Wire
 
-from orchestrator import intake
 from orchestrator.errors import ConfigError, DatabaseBusy, DatabaseUnavailable, UnfitDatabase
-from orchestrator.intake import Spooled
+from orchestrator.intake import events
+from orchestrator.intake.deliveries import Spooled
 from orchestrator.receiver import Drainer
 from orchestrator.services import Services
 from orchestrator.store import Database, session
@@ -76,7 +76,7 @@ def test_when_all_connections_are_taken_the_api_says_so_and_goes_on_when_one_is_
 def test_when_all_connections_are_taken_a_delivery_is_spooled(
     crowded: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake, "FIRST_TRY", 0.2)
+    monkeypatch.setattr(events, "FIRST_TRY", 0.2)
     web = Caller(crowded)
     with crowded.db.connection(), crowded.db.connection():
         assert [web.deliver(job=f"job-{n}").json for n in range(3)] == [{"verdict": "spooled"}] * 3

@@ -24,7 +24,8 @@ from orchestrator.core.run import Run
 from orchestrator.core.states import TaskState, Verdict
 from orchestrator.core.tokens import account_token, task_token
 from orchestrator.errors import Conflict, DatabaseUnavailable, NotFound
-from orchestrator.intake import take_callback, take_events
+from orchestrator.intake.deliveries import take_callback
+from orchestrator.intake.events import take_events
 from orchestrator.intervene import cancel_run, retry_run
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services

@@ -17,12 +17,12 @@ import pytest
 from caller import Caller
 from stage import ACCOUNT, GRID, Stage
 
-from orchestrator import intake
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.core.tokens import account_token
 from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, MalformedDelivery
-from orchestrator.intake import Spooled, take_callback
+from orchestrator.intake import deliveries, events
+from orchestrator.intake.deliveries import Spooled, take_callback
 from orchestrator.receiver import Drainer, drainer
 from orchestrator.services import Services
 from orchestrator.store import session
@@ -37,9 +37,13 @@ def _stage(make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch) ->
     stage = make_stage({"instant": False, "latency": 3600})
     stage.open(GRID)
     stage.work()
-    monkeypatch.setattr(intake, "PATIENCE", 0.3)
-    monkeypatch.setattr(intake, "FIRST_TRY", 0.3)
-    monkeypatch.setattr(intake, "SECOND_TRY", 0.3)
+    for module, name in (
+        (events, "FIRST_TRY"),
+        (events, "SECOND_TRY"),
+        (deliveries, "FIRST_TRY"),
+        (deliveries, "PATIENCE"),
+    ):
+        monkeypatch.setattr(module, name, 0.3)
     return stage
 
 
@@ -183,7 +187,7 @@ def test_a_delivery_that_makes_the_trouble_itself_is_set_aside_and_can_be_tried_
 ) -> None:
     monkeypatch.setattr(drainer, "TRIES", 2)
     with monkeypatch.context() as broken:
-        broken.setattr(intake, "_enriched", lambda event, now: 1 / 0)
+        broken.setattr(events, "_enriched", lambda event, now: 1 / 0)
         assert isinstance(stage.deliver(task, success(task)), Spooled)
         assert [Drainer(stage.services).drain() for _ in range(3)] == [1, 1, 0]
     assert stage.verdicts() == []

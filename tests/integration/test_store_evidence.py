@@ -15,7 +15,8 @@ from orchestrator.core.events import Event, Source, TaskError
 from orchestrator.core.states import TaskState, Verdict
 from orchestrator.core.tokens import account_token, task_token
 from orchestrator.errors import MalformedDelivery
-from orchestrator.intake import take_callback, take_events
+from orchestrator.intake.deliveries import take_callback
+from orchestrator.intake.events import take_events
 from orchestrator.intervene import adopt, replay, resolve
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services

@@ -14,7 +14,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.core.tokens import task_token
 from orchestrator.errors import Conflict
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.intervene import adopt, resolve
 from orchestrator.launch import Request, launch
 from orchestrator.store import callbacks

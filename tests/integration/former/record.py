@@ -22,7 +22,7 @@ from stage import GRID, IMAGINE, Stage
 import orchestrator.store
 from orchestrator.core.tokens import account_token
 from orchestrator.errors import MalformedDelivery
-from orchestrator.intake import take_callback
+from orchestrator.intake.deliveries import take_callback
 from orchestrator.intervene import cancel_run, choose, retry_run
 from orchestrator.store import accounts, callbacks, queries, runs, tasks
 from orchestrator.store.jsonb import dumps
