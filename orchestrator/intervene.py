@@ -15,7 +15,7 @@ from orchestrator.erasure import refuse_erased
 from orchestrator.errors import Conflict, InvalidInput, NotFound
 from orchestrator.intake.events import take_events, take_parked
 from orchestrator.services import Services
-from orchestrator.store import Connection, accounts, callbacks, runs, tasks
+from orchestrator.store import Connection, accounts, callbacks, runs, submissions, tasks
 from orchestrator.store.callbacks import Taken
 from orchestrator.store.pool import Row
 
@@ -132,10 +132,10 @@ def _resolve(services: Services, connection: Connection, task: Task, outcome: st
         return _submitted(services, connection, task, external_id)
     elif outcome == "not_submitted":
         error = TaskError("not_submitted", "a person found that it never arrived")
-        tasks.refuse_submission(connection, task.id, error, retry_at=now, now=now)
+        submissions.refuse_submission(connection, task.id, error, retry_at=now, now=now)
     elif outcome == "failed":
         error = TaskError("submission_uncertain", "a person gave up an uncertain submission")
-        tasks.refuse_submission(connection, task.id, error, retry_at=None, now=now)
+        submissions.refuse_submission(connection, task.id, error, retry_at=None, now=now)
     else:
         raise InvalidInput(f"outcome: {outcome!r}", fields={"outcome": ["allowed: submitted, not_submitted, failed"]})
     return False
@@ -145,7 +145,7 @@ def _submitted(services: Services, connection: Connection, task: Task, external_
     if not external_id:
         raise InvalidInput("external_id is needed", fields={"external_id": ["the provider's id of the job"]})
     quiet = min(services.config.account(str(task.account)).quiet, 1.0)
-    parked = tasks.record_submitted(connection, task.id, external_id, quiet=quiet, now=services.now())
+    parked = submissions.record_submitted(connection, task.id, external_id, quiet=quiet, now=services.now())
     if tasks.get_task(connection, task.id).external_id != external_id:
         raise Conflict(f"{external_id} is the job of another task of the account {task.account}")
     return parked

@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from orchestrator.advance import advance
 from orchestrator.core.tokens import account_token, task_token
 from orchestrator.services import Services
-from orchestrator.store import tasks
+from orchestrator.store import submissions, tasks
 from orchestrator.web import create_app
 
 DELIVERIES = Path(__file__).parent / "fixtures/acedata/deliveries"
@@ -82,18 +82,18 @@ class Caller:
     def submit(self, external_id: str = "job-1") -> UUID:
         """The next ready task is sent, and the provider has it."""
         with self.services.db.connection() as connection:
-            task = tasks.claim_submission(connection, "acedata", lease=60, now=self.services.now())
+            task = submissions.claim_submission(connection, "acedata", lease=60, now=self.services.now())
             assert task is not None
-            tasks.record_submitted(connection, task.id, external_id, quiet=60, now=self.services.now())
+            submissions.record_submitted(connection, task.id, external_id, quiet=60, now=self.services.now())
         return task.id
 
     def doubt(self) -> UUID:
         """The next ready task is sent, and nobody knows whether it arrived."""
         now = self.services.now()
         with self.services.db.connection() as connection:
-            task = tasks.claim_submission(connection, "acedata", lease=60, now=now)
+            task = submissions.claim_submission(connection, "acedata", lease=60, now=now)
             assert task is not None
-            tasks.doubt_submission(connection, task.id, "the answer was lost", wake_at=now, now=now)
+            submissions.doubt_submission(connection, task.id, "the answer was lost", wake_at=now, now=now)
         return task.id
 
     def ask_person(self) -> None:

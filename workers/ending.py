@@ -13,7 +13,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.errors import Unavailable
 from orchestrator.services import Services
-from orchestrator.store import tasks
+from orchestrator.store import submissions, tasks
 from workers.jobs import Lazily
 from workers.submit import FIRST_LOOK
 
@@ -81,7 +81,7 @@ def _hand_back(services: Services, task: Task) -> None:
         if task.kind is TaskKind.PROVIDER:
             # The request may have gone out: nobody knows, until the provider is asked. A job of which something was
             # heard already, on a stream that we leave now, is asked about just as soon.
-            tasks.doubt_submission(connection, task.id, CAUSE, wake_at=soon, now=now, submission=task.submissions)
+            submissions.doubt_submission(connection, task.id, CAUSE, wake_at=soon, now=now, submission=task.submissions)
             tasks.look_later(connection, task.id, wake_at=soon, counted=False)
             return
         if tasks.get_task(connection, task.id).state is TaskState.WORKING:  # not one that asks a person by now

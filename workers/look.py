@@ -19,7 +19,7 @@ from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.errors import InvalidInput, ProviderError
 from orchestrator.intake.events import take_events
 from orchestrator.services import Services
-from orchestrator.store import tasks
+from orchestrator.store import submissions, tasks
 from workers.submit import SHIFT, order_of, patience, settle
 
 log = structlog.get_logger(__name__)
@@ -77,10 +77,10 @@ def _forgotten(services: Services, waiting: list[Task], seen: set[UUID]) -> set[
     times, span = FORGOTTEN
     with services.db.connection() as connection:
         if seen:
-            tasks.note_presence(connection, seen)
+            submissions.note_presence(connection, seen)
         for task in waiting:
             if task.id not in seen:
-                count, since = tasks.note_absence(connection, task.id, now=services.now())
+                count, since = submissions.note_absence(connection, task.id, now=services.now())
                 gone |= {task.id} if count >= times and services.now() - since >= span else set()
     for task in waiting:
         if task.id in gone:
@@ -182,7 +182,7 @@ def _sighting(services: Services, account: Account, task: Task) -> Sighting:
     if not sighting.candidates:
         return sighting
     with services.db.connection() as connection:
-        taken = tasks.taken_jobs(connection, account.name, sighting.candidates, but=task.id)
+        taken = submissions.taken_jobs(connection, account.name, sighting.candidates, but=task.id)
     return dialect.find(account, replace(order, taken=taken)) if taken else sighting
 
 

@@ -22,7 +22,7 @@ from orchestrator.intake.events import take_events, take_parked
 from orchestrator.logs import masked
 from orchestrator.providers.base import Order, Parent, Report
 from orchestrator.services import Services
-from orchestrator.store import accounts, tasks
+from orchestrator.store import accounts, submissions
 from workers.addresses import check_addresses
 from workers.health import may_go_elsewhere, move_on, note_refusal
 from workers.mask import check_mask
@@ -50,7 +50,7 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
     count, over, pauses = 0, services.now() + SHIFT, set[float]()
     while services.now() < over and not services.in_hand.ending.is_set():
         with services.db.connection() as connection:
-            task = tasks.claim_submission(connection, account_name, lease=lease, now=services.now())
+            task = submissions.claim_submission(connection, account_name, lease=lease, now=services.now())
         if task is None:
             break
         if ready > 1:
@@ -132,7 +132,9 @@ def _stood_still(services: Services, task: Task) -> bool:
         return False
     error = TaskError("stood_still", "the worker stood still before it could send it")
     with services.db.connection() as connection:
-        state = tasks.refuse_submission(connection, task.id, error, retry_at=now, now=now, submission=task.submissions)
+        state = submissions.refuse_submission(
+            connection, task.id, error, retry_at=now, now=now, submission=task.submissions
+        )
     log.warning("stood still", account=task.account, task=str(task.id), state=state and state.value)
     return True
 
@@ -153,7 +155,7 @@ def settle(services: Services, account: Account, task: Task, outcome: SubmitOutc
 def _accepted(services: Services, account: Account, task: Task, outcome: Accepted) -> str:
     quiet = account.quiet if account.callback == "push" else account.poll
     with services.db.connection() as connection:
-        parked = tasks.record_submitted(connection, task.id, outcome.external_id, quiet=quiet, now=services.now())
+        parked = submissions.record_submitted(connection, task.id, outcome.external_id, quiet=quiet, now=services.now())
     news = tuple(event for event in outcome.events if event.kind is not EventKind.ACCEPTED)  # that is recorded above
     if news:
         take_events(services, account, task.id, news, body=_body(news), source=Source.ANSWER)
@@ -171,7 +173,7 @@ def _refused(services: Services, account: Account, task: Task, outcome: Refused)
     with services.db.connection() as connection:
         if retry_at and outcome.account and outcome.retry:
             accounts.pause_account(connection, account.name, until=retry_at, reason=outcome.error.message[:200])
-        state = tasks.refuse_submission(
+        state = submissions.refuse_submission(
             connection, task.id, outcome.error, retry_at=retry_at, now=now, submission=task.submissions
         )
     if state is TaskState.FAILED:
@@ -192,7 +194,7 @@ def _doubted(services: Services, task: Task, outcome: Ambiguous) -> str:
     reason = f"a look at the provider: {masked(outcome.reason)}"[:300]
     wake_at = now + timedelta(seconds=min(FIRST_LOOK, services.config.settle))
     with services.db.connection() as connection:
-        doubted = tasks.doubt_submission(
+        doubted = submissions.doubt_submission(
             connection, task.id, reason, wake_at=wake_at, now=now, submission=task.submissions
         )
     return TaskState.UNCERTAIN.value if doubted else MOVED_ON

@@ -15,7 +15,7 @@ from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.services import Services
-from orchestrator.store import processes, tasks
+from orchestrator.store import processes, submissions, tasks
 from workers.health import move_on
 from workers.stray import wait_or_end
 
@@ -72,7 +72,7 @@ def _doubt(services: Services, task: Task) -> None:
     """The worker that claimed it has not come back: nobody knows whether it was sent."""
     now = services.now()
     with services.db.connection() as connection:
-        tasks.doubt_submission(
+        submissions.doubt_submission(
             connection,
             task.id,
             "a look at the provider: the worker did not come back",

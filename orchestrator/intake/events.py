@@ -23,7 +23,7 @@ from orchestrator.errors import DatabaseUnavailable
 from orchestrator.logs import masked
 from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
-from orchestrator.store import callbacks, tasks
+from orchestrator.store import callbacks, submissions
 from orchestrator.store.callbacks import Taken
 
 log = structlog.get_logger(__name__)
@@ -118,8 +118,8 @@ def _moved_on(services: Services, patience: float | None, parked: Taken, deliver
         services.db.connection(timeout=patience and FIRST_TRY, patience=patience) as connection,
         connection.transaction(),
     ):
-        tasks.lock_jobs(connection, account, jobs)  # before the task, as everybody does
-        if tasks.return_to(connection, task_id, account, now=delivery["now"]):
+        submissions.lock_jobs(connection, account, jobs)  # before the task, as everybody does
+        if submissions.return_to(connection, task_id, account, now=delivery["now"]):
             return callbacks.receive(connection, **delivery)
         reason = f"the task is not at the account {account}: it has moved on to another one, or is gone"
         callbacks.judge(connection, delivery["callback_id"], parked.verdict, reason=reason, task_id=None)

@@ -84,67 +84,6 @@ def cancel_unsent(connection: Connection, run_id: UUID, *, cause: str, now: date
     execute(connection, _SQL["cancel_unsent"], run_id=run_id, cause=cause, now=now)
 
 
-def claim_submission(connection: Connection, account: str, *, lease: float, now: datetime) -> Task | None:
-    """The next task to submit for an account, now submitting and holding a slot."""
-    found = row(connection, _SQL["claim_submission"], account=account, lease=lease, now=now)
-    return as_task(found) if found else None
-
-
-def record_submitted(connection: Connection, task_id: UUID, external_id: str, *, quiet: float, now: datetime) -> bool:
-    """True when a parked callback of this job waits to be taken."""
-    return bool(
-        value(connection, _SQL["record_submitted"], task_id=task_id, external_id=external_id, quiet=quiet, now=now)
-    )
-
-
-def refuse_submission(
-    connection: Connection,
-    task_id: UUID,
-    error: TaskError,
-    *,
-    retry_at: datetime | None,
-    now: datetime,
-    submission: int | None = None,
-) -> TaskState | None:
-    """The state it led to; None when the task had moved on already.
-
-    submission: which of the task's submissions this is said of (``Task.submissions``); None: the last.
-    """
-    state = value(
-        connection,
-        _SQL["refuse_submission"],
-        task_id=task_id,
-        submission=submission,
-        error=json(error.as_json()),
-        retry_at=retry_at,
-        now=now,
-    )
-    return TaskState(state) if state else None
-
-
-def doubt_submission(
-    connection: Connection,
-    task_id: UUID,
-    reason: str,
-    *,
-    wake_at: datetime,
-    now: datetime,
-    submission: int | None = None,
-) -> bool:
-    """submission: which of the task's submissions this is said of; None: the last."""
-    return bool(
-        value(
-            connection,
-            _SQL["doubt_submission"],
-            task_id=task_id,
-            submission=submission,
-            reason=reason,
-            wake_at=wake_at,
-            now=now,
-        )
-    )
-
-
 def claim_act(connection: Connection, *, lease: float, now: datetime) -> Task | None:
     """The most urgent local act, now working."""
     found = row(connection, _SQL["claim_act"], lease=lease, now=now)
@@ -222,12 +161,6 @@ def look_later(connection: Connection, task_id: UUID, *, wake_at: datetime, coun
     execute(connection, _SQL["look_later"], task_id=task_id, wake_at=wake_at, counted=counted)
 
 
-def taken_jobs(connection: Connection, account: str, external_ids: Collection[str], *, but: UUID) -> frozenset[str]:
-    """Those of these jobs that are known as other tasks' than ``but``."""
-    found = rows(connection, _SQL["taken_jobs"], account=account, external_ids=list(external_ids), but=but)
-    return frozenset(one["external_id"] for one in found)
-
-
 def accounts_with_ready_tasks(connection: Connection, accounts: Iterable[str], *, now: datetime) -> list[str]:
     found = rows(connection, _SQL["accounts_with_ready_tasks"], accounts=list(accounts), now=now)
     return [one["name"] for one in found]
@@ -251,23 +184,3 @@ def history(connection: Connection, task_id: UUID) -> list[Row]:
 
 def lineage(connection: Connection, task_id: UUID) -> list[Task]:
     return [as_task(one) for one in rows(connection, _SQL["lineage"], task_id=task_id)]
-
-
-def note_absence(connection: Connection, task_id: UUID, *, now: datetime) -> tuple[int, datetime]:
-    """How often in a row the provider did not know the job of a waiting task, and since when."""
-    found = row(connection, _SQL["note_absence"], task_id=task_id, now=now)
-    return (found["times"], found["since"]) if found else (0, now)
-
-
-def note_presence(connection: Connection, task_ids: Collection[UUID]) -> None:
-    execute(connection, _SQL["note_presence"], task_ids=list(task_ids))
-
-
-def lock_jobs(connection: Connection, account: str, external_ids: Collection[str | None]) -> None:
-    """Until the end of the transaction, nobody else records anything about these jobs."""
-    execute(connection, _SQL["lock_jobs"], account=account, external_ids=list(external_ids))
-
-
-def return_to(connection: Connection, task_id: UUID, account: str, *, now: datetime) -> bool:
-    """Whether a task that has moved on, but is not sent there yet, is this account's again."""
-    return bool(value(connection, _SQL["return_to"], task_id=task_id, account=account, now=now))

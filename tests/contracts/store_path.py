@@ -12,7 +12,7 @@ from orchestrator import catalog
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.intervene import cancel_run, choose, replay, retry_run
 from orchestrator.launch import Request, launch
-from orchestrator.store import tasks
+from orchestrator.store import submissions
 from workers.submit import order_of
 
 ASKING = GRID | {
@@ -48,7 +48,7 @@ def _lost_answer(stage: Stage) -> UUID:
     run_id = stage.open()
     services, account = stage.services, stage.services.config.account(ACCOUNT)
     with services.db.connection() as connection:
-        task = tasks.claim_submission(connection, ACCOUNT, lease=1, now=stage.clock())
+        task = submissions.claim_submission(connection, ACCOUNT, lease=1, now=stage.clock())
         assert task is not None
     services.dialect(ACCOUNT).submit(account, order_of(services, account, task), lambda events, line: None)
     stage.pass_time(60, every=10)

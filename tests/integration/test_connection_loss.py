@@ -25,7 +25,7 @@ from orchestrator.intake.deliveries import Spooled, take_callback
 from orchestrator.intervene import cancel_run, choose, resolve, retry_run, retry_task
 from orchestrator.launch import Request, launch
 from orchestrator.receiver import Drainer
-from orchestrator.store import tasks
+from orchestrator.store import submissions
 from workers.act import act_ready
 from workers.look import look
 from workers.submit import order_of, submit_ready
@@ -67,10 +67,10 @@ class Scene:
         services, account = self.stage.services, self.stage.services.config.account(ACCOUNT)
         now = self.stage.clock()
         with services.db.connection() as connection:
-            task = tasks.claim_submission(connection, ACCOUNT, lease=60, now=now)
+            task = submissions.claim_submission(connection, ACCOUNT, lease=60, now=now)
             assert task is not None
             services.dialect(ACCOUNT).submit(account, order_of(services, account, task), lambda events, line: None)
-            assert tasks.doubt_submission(connection, task.id, "the answer was lost", wake_at=now, now=now)
+            assert submissions.doubt_submission(connection, task.id, "the answer was lost", wake_at=now, now=now)
         return run_id
 
     def succeeded(self, steps: Any = GRID) -> UUID:
@@ -286,7 +286,7 @@ def sweep_everything(scene: Scene) -> Callable[[], object]:
     scene.open()
     scene.forget()
     with stage.services.db.connection() as connection:
-        assert tasks.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock()) is not None
+        assert submissions.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock()) is not None
     scene.submitted()
     scene.succeeded(KEPT)
     stage.forward(400)

@@ -28,7 +28,7 @@ from orchestrator.intake.deliveries import take_callback
 from orchestrator.intervene import cancel_run, retry_run
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
-from orchestrator.store import Connection, accounts, callbacks, retention, tasks
+from orchestrator.store import Connection, accounts, callbacks, retention, submissions, tasks
 from orchestrator.store.jsonb import dumps
 from orchestrator.store.retention import START
 
@@ -139,9 +139,9 @@ def _tasks(services: Services) -> dict[str, Task]:
         first, second, sent = tasks.load_tasks(connection, going)
         doubted, back, late = tasks.load_tasks(connection, other)
         for task, job in ((first, "job-waiting"), (second, "job-second"), (late, "job-late")):
-            tasks.record_submitted(connection, task.id, job, quiet=60, now=now)
-        tasks.doubt_submission(connection, doubted.id, "lost", wake_at=now, now=now)
-        tasks.refuse_submission(connection, back.id, TaskError("busy", "busy"), retry_at=now, now=now)
+            submissions.record_submitted(connection, task.id, job, quiet=60, now=now)
+        submissions.doubt_submission(connection, doubted.id, "lost", wake_at=now, now=now)
+        submissions.refuse_submission(connection, back.id, TaskError("busy", "busy"), retry_at=now, now=now)
         (dead, *_) = tasks.load_tasks(connection, cancelled)
     deliver(services, late.id, SUCCEEDED % b"job-late")
     hook(services, b'{"task_id": "job-nobody", "progress": 3}')
@@ -197,21 +197,22 @@ OPERATIONS: dict[str, tuple[Callable[[Rehearsal], object], set[str]]] = {
         lambda on: deliver(on, on.task("ended"), b'{"success": false, "task_id": "job-late"}'), {"jobs", "tasks"}
     ),
     "record a submission": (
-        on_task(tasks.record_submitted, "sent", external_id="job-nobody", quiet=60), {"jobs", "accounts", "tasks"}
+        on_task(submissions.record_submitted, "sent", external_id="job-nobody", quiet=60), {"jobs", "accounts", "tasks"}
     ),
     "record a submission that was sent back": (
-        on_task(tasks.record_submitted, "back", external_id="job-nobody", quiet=60), {"jobs", "accounts", "tasks"}
+        on_task(submissions.record_submitted, "back", external_id="job-nobody", quiet=60), {"jobs", "accounts", "tasks"}
     ),
     "refuse for now": (
-        lambda on: tasks.refuse_submission(on.tape, on.task("sent"), BUSY, retry_at=on.now(), now=on.now()),
+        lambda on: submissions.refuse_submission(on.tape, on.task("sent"), BUSY, retry_at=on.now(), now=on.now()),
         {"tasks", "slots"},
     ),
     "refuse for good": (
-        lambda on: tasks.refuse_submission(on.tape, on.task("doubted"), BUSY, retry_at=None, now=on.now()),
+        lambda on: submissions.refuse_submission(on.tape, on.task("doubted"), BUSY, retry_at=None, now=on.now()),
         {"tasks", "slots"},
     ),
     "doubt": (
-        lambda on: tasks.doubt_submission(on.tape, on.task("sent"), "lost", wake_at=on.now(), now=on.now()), {"tasks"}
+        lambda on: submissions.doubt_submission(on.tape, on.task("sent"), "lost", wake_at=on.now(), now=on.now()),
+        {"tasks"},
     ),
     "give up": (
         lambda on: tasks.finish_task(
@@ -220,7 +221,7 @@ OPERATIONS: dict[str, tuple[Callable[[Rehearsal], object], set[str]]] = {
         ),
         {"tasks", "slots"},
     ),
-    "claim a submission": (lambda on: tasks.claim_submission(on.tape, "acedata", lease=60, now=on.now()), set()),
+    "claim a submission": (lambda on: submissions.claim_submission(on.tape, "acedata", lease=60, now=on.now()), set()),
     "claim an act": (lambda on: tasks.claim_act(on.tape, lease=60, now=on.now()), set()),
     "claim what is due": (lambda on: tasks.claim_due(on.tape, lease=60, limit=50, now=on.now()), set()),
     "look later": (

@@ -29,7 +29,7 @@ from orchestrator.intake.events import take_events
 from orchestrator.intervene import cancel_run, retry_run
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
-from orchestrator.store import Connection, accounts, callbacks, runs, tasks
+from orchestrator.store import Connection, accounts, callbacks, runs, submissions, tasks
 from orchestrator.store.callbacks import Taken
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def open_run(services: Services, **more: Any) -> Run:
 def claim_all(services: Services) -> list[UUID]:
     """Every ready task is submitting now."""
     with services.db.connection() as connection:
-        found = iter(lambda: tasks.claim_submission(connection, "acedata", lease=60, now=services.now()), None)
+        found = iter(lambda: submissions.claim_submission(connection, "acedata", lease=60, now=services.now()), None)
         return [task.id for task in found]
 
 
@@ -166,7 +166,7 @@ def record(services: Services, task: UUID, external_id: str) -> bool:
     """What a worker does when the provider has answered."""
     account = services.config.account("acedata")
     with services.db.connection() as connection:
-        parked = tasks.record_submitted(connection, task, external_id, quiet=120, now=services.now())
+        parked = submissions.record_submitted(connection, task, external_id, quiet=120, now=services.now())
         waiting = callbacks.parked_for(connection, "acedata", external_id) if parked else []
     for kept in waiting:
         body = bytes(kept["body"])
@@ -227,7 +227,7 @@ def test_claimers_take_no_task_twice_and_no_more_than_the_slots(services: Servic
     def work() -> None:
         while len(claimed) < 200 and time.monotonic() < over:
             with services.db.connection() as connection:
-                task = tasks.claim_submission(connection, "acedata", lease=60, now=services.now())
+                task = submissions.claim_submission(connection, "acedata", lease=60, now=services.now())
                 if task is None:
                     continue
                 claimed.append(task.id)
@@ -250,7 +250,9 @@ def test_claimers_take_no_more_of_a_mode_than_its_slots(services: Services) -> N
 
     def work() -> None:
         with services.db.connection() as connection:
-            found = iter(lambda: tasks.claim_submission(connection, "acedata", lease=60, now=services.now()), None)
+            found = iter(
+                lambda: submissions.claim_submission(connection, "acedata", lease=60, now=services.now()), None
+            )
             claimed.extend(task.id for task in found)
 
     at_once([work] * 8, 8)
@@ -298,7 +300,7 @@ def test_a_refusal_that_meets_a_cancellation_is_never_paid_for(services: Service
 def refuse(services: Services, task: UUID) -> TaskState | None:
     now = services.now()
     with services.db.connection() as connection:
-        return tasks.refuse_submission(connection, task, TaskError("busy", "busy"), retry_at=now, now=now)
+        return submissions.refuse_submission(connection, task, TaskError("busy", "busy"), retry_at=now, now=now)
 
 
 def test_a_retry_that_meets_a_late_callback_neither_loses_the_run_nor_pays_twice(services: Services) -> None:
@@ -356,7 +358,7 @@ class Traffic:
 
     def claim(self, _: UUID) -> None:
         with self.services.db.connection() as connection:
-            tasks.claim_submission(connection, "acedata", lease=0.01, now=self.services.now())
+            submissions.claim_submission(connection, "acedata", lease=0.01, now=self.services.now())
 
     def record(self, run_id: UUID) -> None:
         for task in self.some_tasks(run_id):
@@ -383,7 +385,7 @@ class Traffic:
         now = self.services.now()
         with self.services.db.connection() as connection:
             for task in tasks.claim_due(connection, lease=0.01, limit=20, now=now):
-                tasks.doubt_submission(connection, task.id, "lost", wake_at=now, now=now)
+                submissions.doubt_submission(connection, task.id, "lost", wake_at=now, now=now)
         for task_id in self.some_tasks(run_id)[-1:]:
             refuse(self.services, task_id)
 

@@ -20,7 +20,7 @@ from orchestrator.intake.events import take_events
 from orchestrator.intervene import adopt, replay, resolve
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
-from orchestrator.store import callbacks, tasks
+from orchestrator.store import callbacks, submissions, tasks
 from orchestrator.store.callbacks import Taken
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ def submitted(services: Services, account: str = "acedata") -> UUID:
     """A task of a run of its own, submitting."""
     launch(services, Request(pipeline=f"on-{account}", inputs={}, labels={}))
     with services.db.connection() as connection:
-        task = tasks.claim_submission(connection, account, lease=60, now=services.now())
+        task = submissions.claim_submission(connection, account, lease=60, now=services.now())
     assert task is not None
     return task.id
 
 
 def record(services: Services, task: UUID, external_id: str) -> bool:
     with services.db.connection() as connection:
-        return tasks.record_submitted(connection, task, external_id, quiet=60, now=services.now())
+        return submissions.record_submitted(connection, task, external_id, quiet=60, now=services.now())
 
 
 def state(services: Services, task: UUID) -> tuple[TaskState, int, str | None]:
@@ -143,7 +143,7 @@ def test_a_person_who_names_the_job_takes_up_what_was_parked_for_it(services: Se
     task = submitted(services)
     by_hook(services, done("job"))
     with services.db.connection() as connection:
-        tasks.doubt_submission(connection, task, "lost", wake_at=services.now(), now=services.now())
+        submissions.doubt_submission(connection, task, "lost", wake_at=services.now(), now=services.now())
     assert resolve(services, task, "submitted", "job").state is TaskState.SUCCEEDED
     assert [one["verdict"] for one in kept(services)] == ["accepted"]
 

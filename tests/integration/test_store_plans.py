@@ -9,7 +9,7 @@ import pytest
 from factories import NOW, insert_run, later
 
 from orchestrator.config import Account, Limits
-from orchestrator.store import Connection, Database, accounts, tasks
+from orchestrator.store import Connection, Database, accounts, submissions, tasks
 
 ACCOUNT = Account(name="acedata", provider="acedata", base_url="http://127.0.0.1:9", slots=50)
 TASKS = """
@@ -51,11 +51,11 @@ def most_read(connection: Connection, before: dict[str, int]) -> int:
 
 def test_a_claim_costs_the_same_however_much_is_ready(connection: Connection) -> None:
     for _ in range(7):  # until the plan is settled
-        assert tasks.claim_submission(connection, "acedata", lease=60, now=NOW) is None
+        assert submissions.claim_submission(connection, "acedata", lease=60, now=NOW) is None
     fill(connection, 3000, kind="provider", state="ready")
     before = reads(connection)
     for _ in range(10):
-        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
+        assert submissions.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
     assert tasks.accounts_with_ready_tasks(connection, ["acedata"], now=later(1)) == ["acedata"]
     assert most_read(connection, before) < 300
 
@@ -64,18 +64,18 @@ def test_a_claim_passes_over_a_full_mode_however_much_waits_for_it(connection: C
     limits = {"fast": Limits(slots=1), "relax": Limits(slots=40)}
     accounts.put_accounts(connection, [replace(ACCOUNT, mode_limits=limits)])
     for _ in range(7):
-        assert tasks.claim_submission(connection, "acedata", lease=60, now=NOW) is None
+        assert submissions.claim_submission(connection, "acedata", lease=60, now=NOW) is None
     fill(connection, 3000, kind="provider", state="ready")  # they name no mode, so they are fast
-    assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
+    assert submissions.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
     before = reads(connection)
     for _ in range(10):
-        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is None
+        assert submissions.claim_submission(connection, "acedata", lease=60, now=later(1)) is None
     assert most_read(connection, before) < 300
     relaxed = '{"with": {"mode": "relax"}}'
     connection.execute("UPDATE tasks SET params = %s WHERE state = 'ready' AND item <= 20", (relaxed,))
     before = reads(connection)
     for _ in range(10):
-        assert tasks.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
+        assert submissions.claim_submission(connection, "acedata", lease=60, now=later(1)) is not None
     assert most_read(connection, before) < 300
 
 

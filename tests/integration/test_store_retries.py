@@ -17,7 +17,7 @@ from orchestrator.errors import Conflict, InvalidInput
 from orchestrator.intervene import cancel_run, retry_run, retry_task
 from orchestrator.launch import Request, launch
 from orchestrator.services import Services
-from orchestrator.store import runs, tasks
+from orchestrator.store import runs, submissions, tasks
 
 if TYPE_CHECKING:
     from caller import Caller
@@ -81,7 +81,7 @@ class Story:
 
     def submit(self) -> UUID:
         with self.services.db.connection() as connection:
-            task = tasks.claim_submission(connection, "acedata", lease=60, now=self.services.now())
+            task = submissions.claim_submission(connection, "acedata", lease=60, now=self.services.now())
         assert task is not None
         return task.id
 

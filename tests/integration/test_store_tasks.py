@@ -16,7 +16,7 @@ from orchestrator.core.events import TaskError
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.errors import NotFound
-from orchestrator.store import Connection, accounts, callbacks, runs, tasks
+from orchestrator.store import Connection, accounts, callbacks, runs, submissions, tasks
 from orchestrator.store.pool import json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def run_id(connection: Connection) -> UUID:
 
 
 def claim(connection: Connection, seconds: float = 0) -> Task | None:
-    return tasks.claim_submission(connection, "acedata", lease=60, now=later(seconds))
+    return submissions.claim_submission(connection, "acedata", lease=60, now=later(seconds))
 
 
 def insert_act(connection: Connection, run_id: UUID, *, urgent: float | None = None) -> UUID:
@@ -134,11 +134,11 @@ def test_a_lowered_limit_counts_at_once(connection: Connection, run_id: UUID) ->
     made = [insert_task(connection, run_id, now=later(-9 + n)) for n in range(8)]
     assert [claim(connection) for _ in range(5)][4] is None
     accounts.put_accounts(connection, [replace(ACCOUNT, slots=2)])
-    tasks.refuse_submission(connection, made[0], BUSY, retry_at=None, now=NOW)
+    submissions.refuse_submission(connection, made[0], BUSY, retry_at=None, now=NOW)
     assert (held(connection), claim(connection)) == ([2, 3, 4], None)
-    tasks.refuse_submission(connection, made[3], BUSY, retry_at=None, now=NOW)
+    submissions.refuse_submission(connection, made[3], BUSY, retry_at=None, now=NOW)
     assert (held(connection), claim(connection)) == ([2, 3], None)
-    tasks.refuse_submission(connection, made[2], BUSY, retry_at=None, now=NOW)
+    submissions.refuse_submission(connection, made[2], BUSY, retry_at=None, now=NOW)
     assert claim(connection) is not None
     assert held(connection) == [1, 2]
 
@@ -160,10 +160,10 @@ def test_a_job_that_was_refused_and_arrived_after_all_has_a_slot_again(connectio
     """Even when all of them are taken by others: the provider has it."""
     first, second, third = (insert_task(connection, run_id, now=later(-9 + n)) for n in range(3))
     claim(connection)
-    tasks.refuse_submission(connection, first, BUSY, retry_at=later(60), now=NOW)
+    submissions.refuse_submission(connection, first, BUSY, retry_at=later(60), now=NOW)
     claim(connection)
     claim(connection)
-    assert tasks.record_submitted(connection, first, "job", quiet=60, now=NOW) is False
+    assert submissions.record_submitted(connection, first, "job", quiet=60, now=NOW) is False
     assert tasks.get_task(connection, first).state is TaskState.WAITING
     assert held(connection) == [1, 2, 3]
     assert arrows(connection, first)[-1] == ("ready", "waiting")
@@ -179,19 +179,19 @@ def test_a_job_that_was_refused_and_arrived_after_all_has_a_slot_again(connectio
 def test_an_answer_to_a_former_submission_says_nothing_of_the_present_one(connection: Connection, run_id: UUID) -> None:
     task = insert_task(connection, run_id)
     claim(connection)
-    tasks.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=1)
+    submissions.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=1)
     claim(connection)
-    assert tasks.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=1) is None
-    assert not tasks.doubt_submission(connection, task, "lost", wake_at=NOW, now=NOW, submission=1)
+    assert submissions.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=1) is None
+    assert not submissions.doubt_submission(connection, task, "lost", wake_at=NOW, now=NOW, submission=1)
     assert tasks.get_task(connection, task).state is TaskState.SUBMITTING
-    assert tasks.doubt_submission(connection, task, "lost", wake_at=NOW, now=NOW, submission=2)
-    assert tasks.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=2) is TaskState.READY
+    assert submissions.doubt_submission(connection, task, "lost", wake_at=NOW, now=NOW, submission=2)
+    assert submissions.refuse_submission(connection, task, BUSY, retry_at=NOW, now=NOW, submission=2) is TaskState.READY
 
 
 def test_a_refusal_after_the_deadline_is_the_last(connection: Connection, run_id: UUID) -> None:
     task = insert_task(connection, run_id, timeout=100)
     claim(connection)
-    assert tasks.refuse_submission(connection, task, BUSY, retry_at=later(101), now=later(50)) is TaskState.FAILED
+    assert submissions.refuse_submission(connection, task, BUSY, retry_at=later(101), now=later(50)) is TaskState.FAILED
     assert held(connection) == []
 
 
@@ -199,7 +199,7 @@ def test_the_accounts_silence_holds_even_if_a_callback_was_quicker(connection: C
     task = insert_task(connection, run_id)
     claim(connection)
     receive_progress(connection, task)
-    tasks.record_submitted(connection, task, "job", quiet=5, now=NOW)
+    submissions.record_submitted(connection, task, "job", quiet=5, now=NOW)
     assert tasks.get_task(connection, task).wake_at == later(5)
 
 
@@ -283,7 +283,7 @@ def test_what_nobody_has_begun_is_cancelled_with_the_run_and_written_down(connec
 def test_an_end_that_nobody_has_noticed_is_found(connection: Connection, run_id: UUID) -> None:
     task = insert_task(connection, run_id)
     claim(connection)
-    tasks.refuse_submission(connection, task, BUSY, retry_at=None, now=NOW)
+    submissions.refuse_submission(connection, task, BUSY, retry_at=None, now=NOW)
     assert tasks.unsettled_runs(connection, before=later(-1), limit=9) == []
     assert tasks.unsettled_runs(connection, before=NOW, limit=9) == [run_id]
     tasks.settle_tasks(connection, [task])
@@ -297,8 +297,8 @@ def test_what_is_not_there_is_not_found(connection: Connection, run_id: UUID) ->
         runs.get_run(connection, insert_task(connection, run_id))
     with pytest.raises(NotFound):
         callbacks.get_callback(connection, run_id)
-    assert tasks.record_submitted(connection, run_id, "job", quiet=1, now=NOW) is False
-    assert tasks.refuse_submission(connection, run_id, BUSY, retry_at=None, now=NOW) is None
+    assert submissions.record_submitted(connection, run_id, "job", quiet=1, now=NOW) is False
+    assert submissions.refuse_submission(connection, run_id, BUSY, retry_at=None, now=NOW) is None
 
 
 def test_a_transition_without_its_task_is_refused(connection: Connection, run_id: UUID) -> None:

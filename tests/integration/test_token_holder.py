@@ -12,7 +12,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState, Verdict
 from orchestrator.core.tokens import read_token
 from orchestrator.errors import BadToken
-from orchestrator.store import tasks
+from orchestrator.store import submissions
 
 MakeStage = Callable[..., Stage]
 KEEP = {"grid": {"action": "imagine", "with": {"prompt": "${inputs.prompt}"}}, "keep": {"archive": "grid"}}
@@ -43,7 +43,7 @@ def unanswered(stage: Stage) -> Task:
     stage.nudges.lost = ("submit",)
     run_id = stage.open()
     with stage.services.db.connection() as connection:
-        claimed = tasks.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock())
+        claimed = submissions.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock())
     assert claimed is not None
     return stage.task(run_id)
 
@@ -69,7 +69,7 @@ def test_he_is_believed_although_the_answer_to_the_submission_names_another_job(
     task = unanswered(patient)
     patient.deliver(task, lie())
     with patient.services.db.connection() as connection:
-        tasks.record_submitted(connection, task.id, "the real one", quiet=60, now=patient.clock())
+        submissions.record_submitted(connection, task.id, "the real one", quiet=60, now=patient.clock())
     found = patient.task(task.run_id)
     assert (found.state, found.external_id) == (TaskState.SUCCEEDED, "forged")
 

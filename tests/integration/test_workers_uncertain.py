@@ -13,7 +13,7 @@ from stage import ACCOUNT, GRID, IMAGINE, TASKS, Stage
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
 from orchestrator.intervene import resolve
-from orchestrator.store import tasks
+from orchestrator.store import submissions
 from workers.look import look
 from workers.submit import order_of
 
@@ -25,7 +25,7 @@ WAYS = [{}, {"callback": "poll"}]
 def claimed(stage: Stage) -> Task:
     """The worker that has claimed the next task, and dies."""
     with stage.services.db.connection() as connection:
-        task = tasks.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock())
+        task = submissions.claim_submission(connection, ACCOUNT, lease=60, now=stage.clock())
     assert task is not None
     stage.nudges.jobs.get()
     return task

@@ -21,7 +21,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from orchestrator.config import Account
 from orchestrator.core.events import Event, TaskError
 from orchestrator.core.states import FINAL_TASK_STATES, IN_FLIGHT, TASK_ARROWS, TaskState, Verdict
-from orchestrator.store import Connection, Database, accounts, callbacks, tasks
+from orchestrator.store import Connection, Database, accounts, callbacks, submissions, tasks
 from orchestrator.store.callbacks import Taken
 
 SLOTS = 2
@@ -208,7 +208,7 @@ class Deliveries(RuleBasedStateMachine):
         """Nobody is claimed beyond the account's slots, and whoever may be is."""
         ready = [job for job in self.model.jobs.values() if job.state is TaskState.READY]
         in_flight = sum(job.state in IN_FLIGHT for job in self.model.jobs.values())
-        claimed = tasks.claim_submission(self.connection, ACCOUNT.name, lease=60, now=self.now)
+        claimed = submissions.claim_submission(self.connection, ACCOUNT.name, lease=60, now=self.now)
         assert (claimed is not None) is (bool(ready) and in_flight < SLOTS)
         if claimed:
             job = self.model.jobs[claimed.id]
@@ -221,7 +221,7 @@ class Deliveries(RuleBasedStateMachine):
 
     def record_one(self, job: Job, name: str) -> None:
         if job.submissions:
-            parked = tasks.record_submitted(self.connection, job.id, name, quiet=120, now=self.now)
+            parked = submissions.record_submitted(self.connection, job.id, name, quiet=120, now=self.now)
             self.model.record(job, name)
             waiting = [k for k in self.model.kept.values() if k.verdict is Verdict.PARKED and name in k.names]
             assert parked <= bool(waiting)
@@ -244,7 +244,7 @@ class Deliveries(RuleBasedStateMachine):
     def refuse_one(self, job: Job, *, again: bool, former: bool) -> None:
         submission = job.submissions - 1 if former else job.submissions
         hit = job.state in SENT and not former
-        state = tasks.refuse_submission(
+        state = submissions.refuse_submission(
             self.connection,
             job.id,
             TaskError("busy", "busy"),
@@ -259,7 +259,7 @@ class Deliveries(RuleBasedStateMachine):
     @rule(data=st.data())
     def doubt(self, data: st.DataObject) -> None:
         job = self.some(data, TaskState.SUBMITTING)
-        done = tasks.doubt_submission(self.connection, job.id, "lost", wake_at=self.now, now=self.now)
+        done = submissions.doubt_submission(self.connection, job.id, "lost", wake_at=self.now, now=self.now)
         assert done is (job.state is TaskState.SUBMITTING)
         job.state = TaskState.UNCERTAIN if done else job.state
 
@@ -343,14 +343,14 @@ def histories(draw: st.DrawFn) -> list[News]:
 def end_of(connection: Connection, order: list[News | None], *, hook: bool) -> tuple[Any, ...]:
     """A claimed task's end, when it hears this; None is the submission's own answer."""
     job = insert_task(connection, insert_run(connection))
-    claimed = tasks.claim_submission(connection, ACCOUNT.name, lease=60, now=NOW)
+    claimed = submissions.claim_submission(connection, ACCOUNT.name, lease=60, now=NOW)
     assert claimed is not None
     assert claimed.id == job
     name = f"job of {job}"
     for number, news in enumerate(order):
         now = later(number)
         if news is None:
-            if tasks.record_submitted(connection, job, name, quiet=120, now=now):
+            if submissions.record_submitted(connection, job, name, quiet=120, now=now):
                 take_parked(connection, name, now)
         else:
             kind, progress, named = news
