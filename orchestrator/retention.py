@@ -15,6 +15,7 @@ from uuid import UUID
 from orchestrator.config import Keep
 from orchestrator.core.states import Verdict
 from orchestrator.store import Connection, Database, retention
+from orchestrator.store.clock import utc_now
 from orchestrator.store.retention import START, Window
 
 WINDOW = 500  # rows that one statement reads
@@ -66,7 +67,7 @@ def prune(
 def earlier(db: Database, now: datetime) -> datetime:
     """What time it is: a clock that has gone wrong, ours or the database's, removes nothing before its time."""
     with db.connection() as connection:
-        return min(now, retention.clock(connection))
+        return min(now, utc_now(), retention.clock(connection))
 
 
 def _kinds(db: Database, keep: Keep, now: datetime, *, remove: bool, window: int) -> dict[str, Windows]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -33,16 +33,18 @@ if TYPE_CHECKING:
 log = structlog.get_logger(__name__)
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Services:
     """One per process. Close it when the process ends."""
 
     def __init__(
-        self, config: Config, *, nudge: Nudge | None = None, pool: int = 8, clock: Callable[[], datetime] = utc_now
+        self,
+        config: Config,
+        *,
+        nudge: Nudge | None = None,
+        pool: int = 8,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
+        """clock: instead of the one that goes by the database's."""
         if not config.database_url:
             raise ConfigError("DATABASE_URL: needed here; `orchestrator up` starts a database of its own")
         if not config.secrets:
@@ -50,8 +52,8 @@ class Services:
         logs.hide(config.hidden())
         self.config = config
         self.id = uuid4()  # of this process
-        self.now = clock
         self.db = Database(config.database_url, size=pool)
+        self.now = clock or self.db.clock.now
         self.bodies = Bodies()
         self.spool = Spool(config.home / "spool", config.spool_size)
         self.nudge: Nudge = nudge or _broker(config)

@@ -78,11 +78,11 @@ def make_services(make_config: Callable[..., Config]) -> Iterator[MakeServices]:
     every other keyword overrides a field of the configuration. The accounts are in the database.
     """
     from orchestrator.broker.nudges import Silence
-    from orchestrator.services import Services, utc_now
+    from orchestrator.services import Services
 
     made: list[Services] = []
 
-    def make(nudge: Any = None, pool: int = 4, clock: Any = utc_now, **overrides: Any) -> Services:
+    def make(nudge: Any = None, pool: int = 4, clock: Any = None, **overrides: Any) -> Services:
         services = Services(make_config(**overrides), nudge=nudge or Silence(), pool=pool, clock=clock)
         made.append(services)
         services.put_accounts()

@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
@@ -17,6 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from orchestrator.errors import DatabaseBusy, DatabaseUnavailable, UnfitDatabase
 from orchestrator.store import session
 from orchestrator.store.circuit import Circuit
+from orchestrator.store.clock import Clock
 from orchestrator.store.jsonb import dumps
 from orchestrator.store.queries import load
 
@@ -76,6 +78,7 @@ class Database:
     def __init__(self, url: str, *, size: int = 8, timeout: float = 5.0, name: str = "orchestrator") -> None:
         """timeout: seconds to wait for a connection. Raises ConfigError for what is no URL."""
         self.circuit = Circuit()
+        self.clock = Clock()
         self._size, self._used, self._lock = size, 0, threading.Lock()
         self._unfit: UnfitDatabase | None = None  # what the last server was that we turned away from
         self._pool: ConnectionPool[PatientConnection] = ConnectionPool(
@@ -103,6 +106,7 @@ class Database:
         try:
             with self._pool.connection(timeout) as connection, self._counted():
                 connection.patience = patience or PATIENCE
+                self.clock.compare(lambda: read_time(connection))
                 yield connection
         except PoolTimeout as error:
             raise self._none_free() from error
@@ -163,6 +167,12 @@ class Database:
         if self._used >= self._size:
             return DatabaseUnavailable(f"all {self._size} connections to the database are in use")
         return DatabaseUnavailable("the database is not reachable: PoolTimeout")
+
+
+def read_time(connection: Connection) -> datetime:
+    """The database's."""
+    found: datetime = value(connection, _SQL["read_time"])
+    return found
 
 
 def limit_statements(connection: Connection, seconds: float) -> None:

@@ -36,7 +36,7 @@ class OpenRuns:
 
     def one_more(self, connection: Connection, now: datetime) -> None:
         """Raises TooManyOpenRuns."""
-        if self._look_at is None or now >= self._look_at:
+        if self._look_at is None or not self._look_at - LOOK <= now < self._look_at:  # a clock may be set back
             self._count = count_open(connection, most=self._most)
             self._look_at = now + LOOK
         if self._count >= self._most:

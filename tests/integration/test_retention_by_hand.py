@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from ops.cli.main import root
 from orchestrator.broker.application import ROUTES
 from orchestrator.config import Keep
-from orchestrator.services import utc_now
+from orchestrator.store.clock import utc_now
 from workers import jobs
 from workers.prune import prune as prune_job
 

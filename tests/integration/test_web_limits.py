@@ -102,7 +102,8 @@ def test_when_too_many_runs_are_open_no_more_are_opened(make_services: Any) -> N
     assert len(web.get("/v1/runs")["items"]) == 2
 
 
-def test_there_is_room_again_when_runs_have_ended(make_services: Any) -> None:
+@pytest.mark.parametrize("seconds", [60, -3600], ids=["later", "clock set back"])
+def test_there_is_room_again_when_runs_have_ended(make_services: Any, seconds: int) -> None:
     from factories import NOW, later
 
     clock = [NOW]
@@ -112,7 +113,7 @@ def test_there_is_room_again_when_runs_have_ended(make_services: Any) -> None:
     web.refused(503, "POST", "/v1/runs", json=ORDER)
 
     web.post(f"/v1/runs/{run['id']}/cancel")
-    clock[0] = later(60)
+    clock[0] = later(seconds)
 
     assert web.ask("POST", "/v1/runs", json=ORDER).status_code == 201
 
