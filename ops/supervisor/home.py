@@ -8,7 +8,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -114,24 +114,43 @@ class State:
     """``state.json``: ``{pid, since, address, state, services: {name: {pid, created, started_at, restarts, url}}}``.
 
     ``state`` is starting, running or stopping. The file is replaced whole, and removed after an orderly stop.
+    What the disk does not take is ``say``'s to tell, and no reason to end: the file is for others to read.
     """
 
-    def __init__(self, home: Path, owner: Owner, names: Iterable[str]) -> None:
+    def __init__(self, home: Path, owner: Owner, names: Iterable[str], say: Callable[[str], None]) -> None:
         self._path = home / "state.json"
         self._owner = owner
+        self._say = say
+        self.stale = False  # the file could not be written: try again
         self.state = "starting"
         self.services = {name: Entry() for name in names}
 
     def write(self) -> None:
+        """Replace the file; a failure is told once, and its end."""
+        try:
+            self._replace()
+        except OSError as error:
+            if not self.stale:
+                self._say(f"state.json cannot be written: {error.strerror}; it is tried again, and all goes on")
+            self.stale = True
+            return
+        if self.stale:
+            self._say("state.json is written again")
+        self.stale = False
+
+    def remove(self) -> None:
+        try:
+            self._path.unlink(missing_ok=True)
+        except OSError as error:
+            self._say(f"state.json cannot be removed: {error.strerror}")
+
+    def _replace(self) -> None:
         entries = {name: asdict(entry) for name, entry in self.services.items()}
         text = json.dumps(asdict(self._owner) | {"state": self.state, "services": entries}, indent=1)
         staging = self._path.with_suffix(".new")
         staging.touch(mode=0o600)
         staging.write_text(text)
         staging.replace(self._path)
-
-    def remove(self) -> None:
-        self._path.unlink(missing_ok=True)
 
 
 # What a killed supervisor left running ----------------------------------------------------------------

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import threading
 from collections import deque
-from logging import makeLogRecord
+from logging import LogRecord, makeLogRecord
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import TextIO
@@ -53,7 +54,7 @@ class Relay:
         self._noise = noise
         self._wanted: str | None = None
         self.heard = True
-        self._log = log(folder, name)
+        self._log = File(folder, name, terminal)
         self.last: deque[str] = deque(maxlen=15)
         self._settled = threading.Event()
         self._reader, self.fd = os.pipe()
@@ -100,7 +101,27 @@ def plain(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign == "\t" else "\N{REPLACEMENT CHARACTER}" for sign in text)
 
 
-def log(folder: Path, name: str) -> RotatingFileHandler:
-    """The rotating file ``<folder>/<name>.log``."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return RotatingFileHandler(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+class File(RotatingFileHandler):
+    """``<folder>/<name>.log``. What a full disk does not take is lost to it; the terminal is told so once."""
+
+    def __init__(self, folder: Path, name: str, terminal: Terminal) -> None:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        super().__init__(folder / f"{name}.log", maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        self._who, self._terminal = name, terminal
+        self._failed = self._told = False
+
+    def emit(self, record: LogRecord) -> None:
+        self._failed = False
+        super().emit(record)
+        self._told = self._failed
+
+    def handleError(self, record: LogRecord) -> None:  # noqa: ARG002, N802  logging's own
+        self._failed = True
+        if not self._told:
+            self._terminal.line(self._who, f"log/{self._who}.log cannot be written: {sys.exception()}")
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError as error:  # the last line is still in its buffer
+            self._terminal.line(self._who, f"log/{self._who}.log is not complete: {error.strerror}")

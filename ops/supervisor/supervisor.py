@@ -66,8 +66,8 @@ class Supervisor:
         """
         with self._bell, self._rope, owned(self.home, self._address) as owner, ExitStack() as stack:
             stack.enter_context(self._signals())
-            state = State(self.home, owner, (service.name for service in self._services))
             self._say = stack.enter_context(self._relay(NAME)).say
+            state = State(self.home, owner, (service.name for service in self._services), self._say)
             relays = [stack.enter_context(self._relay(one.name, one.noise)) for one in self._services]
             for pid in end_leftovers(self.home, patience=4.0):
                 self._say(f"ended process {pid}, left over from a killed start")
@@ -120,7 +120,7 @@ class Supervisor:
             threading.Thread(target=self._follow, args=(then,), name="then", daemon=True).start()
         while not self._asked:
             changed = [watched.look() for watched in self._table]
-            if any(changed):
+            if any(changed) or state.stale:
                 state.write()
             self._wait(TICK)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -295,6 +296,68 @@ def test_a_worker_whose_leader_died_with_the_supervisor_is_ended_too(home: Path,
     wait_running(home, up(table))
 
     assert gone(worker.pid)
+
+
+def room(process: subprocess.Popen[str], *, left: bool) -> None:
+    """The disk is full for this process and what it starts, or has room again."""
+    _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most if left else 0, most))
+
+
+FLAKY = """
+flaky = "import pathlib, time; p = pathlib.Path(" + repr(str(home / "end")) + ")" + chr(10) + (
+    "while not p.exists(): time.sleep(0.01)" + chr(10) + "print('fell')" + chr(10) + "p.unlink()")
+def loud(name): return f"import signal, sys; " + (
+    f"signal.signal(signal.SIGTERM, lambda *_: (print('{name} ends', flush=True), sys.exit(0))); signal.pause()")
+Supervisor(home, [
+    Service("a", python(loud("a"))), Service("b", python(loud("b"))),
+    Service("flaky", python(flaky), backoff=Backoff(first=0.1)),
+]).run()
+"""
+
+
+def heard(process: subprocess.Popen[str], words: str) -> list[str]:
+    """What it says, until these words."""
+    assert process.stdout
+    said = [process.stdout.readline()]
+    while said[-1] and words not in said[-1]:
+        said.append(process.stdout.readline())
+    assert said[-1], "".join(said)
+    return said
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the limits of another process")
+def test_on_a_full_disk_it_goes_on_and_stops_everything_in_order(home: Path, up: Up) -> None:
+    process = up(FLAKY)
+    wait_running(home, process)
+
+    room(process, left=False)
+    (home / "end").touch()
+    heard(process, "state.json cannot be written: File too large")
+    (home / "end").touch()
+    heard(process, "fell")  # it was started again
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=20)[0]
+
+    assert process.returncode == 0, said
+    assert "Traceback" not in said
+    assert said.index("b ends") < said.index("a ends")
+    assert not (home / "state.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sets the limits of another process")
+def test_when_there_is_room_again_the_state_is_written_again(home: Path, up: Up) -> None:
+    process = up(FLAKY)
+    before = wait_running(home, process)["flaky"]
+
+    room(process, left=False)
+    (home / "end").touch()
+    heard(process, "state.json cannot be written")
+    room(process, left=True)
+    heard(process, "state.json is written again")
+
+    wait_until(lambda: services(home)["flaky"]["restarts"] == 1, 30, "what happened meanwhile is not in the file")
+    assert services(home)["flaky"]["pid"] != before
 
 
 STACK = """
