@@ -11,6 +11,7 @@ import socket
 import threading
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -51,6 +52,15 @@ def described(config: Config, queues: Iterable[str] = ()) -> dict[str, Any]:
     }
 
 
+def machine() -> str:
+    """Within which a process id names one process: machines and containers may share a host's name."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot}/{Path('/proc/self/ns/pid').stat().st_ino}"
+    except OSError:  # not Linux
+        return socket.gethostname()
+
+
 class Presence:
     """kind: web, worker or beat. id: by which the process is known. queues: that a worker takes jobs from."""
 
@@ -62,7 +72,7 @@ class Presence:
             host=socket.gethostname(),
             pid=os.getpid(),
             version=program_version(),
-            about=described(config, queues),
+            about=described(config, queues) | {"machine": machine()},
         )
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._work, name="presence", daemon=True)
@@ -88,7 +98,8 @@ class Presence:
 
     def _dead(self, row: Row) -> bool:
         """A predecessor on this machine that was killed: else there would seem to be two of it for a while."""
-        return bool(row["lives"] and row["host"] == self.process.host and not _runs(row["pid"]))
+        here = row["about"].get("machine") == self.process.about["machine"]
+        return bool(row["lives"] and here and not _runs(row["pid"]))
 
     def _work(self) -> None:
         told, trouble = False, ""

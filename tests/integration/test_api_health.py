@@ -157,6 +157,18 @@ def test_a_killed_predecessor_on_this_machine_does_not_count(make_services: Any)
     assert sorted(lives) == [("beat", os.getpid()), ("web", os.getpid())]
 
 
+def test_a_process_of_another_machine_with_the_same_name_lives(make_services: Any) -> None:
+    services = make_services()
+    at_work(services, kinds=("web",))
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    with services.db.connection() as connection:
+        connection.execute('UPDATE processes SET pid = %s, about = about || \'{"machine": "another"}\'', (ended.pid,))
+    Presence(services.config, "beat").tell(first=True)
+    with services.db.connection() as connection:
+        assert all(row["lives"] for row in processes.list_processes(connection))
+
+
 def test_who_knows_the_secret_learns_which_process_answers(web: Caller) -> None:
     (secret,) = web.services.config.secrets
     answer = web.ask("GET", "/healthz", role=None, headers={QUESTION: challenge(secret, "n1")})
