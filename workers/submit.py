@@ -70,7 +70,8 @@ def submit_ready(services: Services, account_name: str, ready: int = 1) -> int:
 
 
 def order_of(services: Services, account: Account, task: Task) -> Order:
-    """The rendered submission of a task; the same each time, so that a look-up can recognise it."""
+    """The rendered submission of a task. The same each time, but for a callback URL, which is of today's settings: a
+    look-up recognises the task that it names."""
     parent: dict[str, Any] | None = task.params.get("parent")
     token = task_token(services.config.secrets, account.name, task.id)
     return Order(

@@ -10,6 +10,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from uuid import UUID
 
 from orchestrator.errors import BadToken
@@ -30,12 +31,7 @@ def account_token(secrets: tuple[bytes, ...], account: str) -> str:
 
 def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | None:
     """The task a token speaks for, or None for the account's own hook. Raises BadToken."""
-    try:
-        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error) as error:
-        raise BadToken from error
-    if _text(raw) != token:  # base64 spells the same bytes in several ways; only ours is ours
-        raise BadToken
+    raw = _raw(token)
     subject, mac = raw[:-_MAC], raw[-_MAC:]
     # Every secret is tried, so that the time taken does not tell which one matched.
     matches = [hmac.compare_digest(mac, _mac(secret, account, subject)) for secret in secrets]
@@ -43,9 +39,22 @@ def read_token(secrets: tuple[bytes, ...], account: str, token: str) -> UUID | N
         raise BadToken
     if subject == _ACCOUNT:
         return None
-    if len(subject) != 17 or subject[:1] != _TASK:
+    if not _is_task(subject):
         raise BadToken
     return UUID(bytes=subject[1:])
+
+
+def task_named_in(address: str) -> UUID | None:
+    """The task whose token a URL ends in, whatever its host and its MAC; None when it ends in no such token.
+
+    To recognise what was sent under another secret or address. It proves nothing: ``read_token`` says who may speak.
+    """
+    path = re.split("[?#]", address, maxsplit=1)[0]
+    try:
+        subject = _raw(path.rstrip("/").rpartition("/")[2])[:-_MAC]
+    except BadToken:
+        return None
+    return UUID(bytes=subject[1:]) if _is_task(subject) else None
 
 
 def is_of_task(token: str) -> bool:
@@ -55,6 +64,20 @@ def is_of_task(token: str) -> bool:
 
 def _encode(subject: bytes, secret: bytes, account: str) -> str:
     return _text(subject + _mac(secret, account, subject))
+
+
+def _raw(token: str) -> bytes:
+    try:
+        raw = base64.b64decode(token.encode("ascii") + b"=" * (-len(token) % 4), b"-_", validate=True)
+    except (UnicodeEncodeError, binascii.Error) as error:
+        raise BadToken from error
+    if _text(raw) != token:  # base64 spells the same bytes in several ways; only ours is ours
+        raise BadToken
+    return raw
+
+
+def _is_task(subject: bytes) -> bool:
+    return len(subject) == 17 and subject[:1] == _TASK
 
 
 def _text(raw: bytes) -> str:

@@ -25,6 +25,7 @@ PUSHED = replace(ORDER, callback_url="https://us/cb/token", sent_at=datetime.now
 FRAME = {"success": True, "task_id": "t", "progress": 35, "image_url": "u"}
 LAST = {"success": True, "task_id": "t", "progress": 100, "image_id": "9"}
 FAILED = {"success": False, "task_id": "t", "error": {"code": "bad_request", "message": "m"}}
+OTHER = {"action": "reroll", "image_id": "7"}
 TIMEOUT = {"success": False, "task_id": "t", "error": {"code": "timeout", "message": "m"}}
 
 
@@ -177,7 +178,7 @@ def test_a_refused_look_up_is_an_error(step: Step) -> None:
 
 
 def page(*names: str) -> Step:
-    return answer(200, {"items": [{"id": name, "created_at": 9e9, "request": {}} for name in names], "count": 1})
+    return answer(200, {"items": [{"id": name, "created_at": 9e9, "request": OTHER} for name in names], "count": 1})
 
 
 def test_a_list_is_read_to_its_empty_page() -> None:
@@ -187,7 +188,7 @@ def test_a_list_is_read_to_its_empty_page() -> None:
     assert sighting == Sighting(absent=True)
 
 
-@pytest.mark.parametrize("step", [page("a"), answer(200, {"items": [{"created_at": 9e9, "request": {}}]})])
+@pytest.mark.parametrize("step", [page("a"), answer(200, {"items": [{"created_at": 9e9, "request": OTHER}]})])
 def test_a_list_that_does_not_heed_the_offset_proves_nothing(step: Step) -> None:
     with scripted(step) as server:
         assert AceData().find(replace(ACCOUNT, base_url=server.url), PUSHED) == Sighting()

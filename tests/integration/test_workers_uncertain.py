@@ -68,6 +68,42 @@ def test_a_lost_answer_is_looked_up_and_found(make_stage: MakeStage, way: dict[s
     assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
 
 
+def reconfigured(stage: Stage, change: str) -> None:
+    """The services of a worker that was started with other settings."""
+    config, account = stage.services.config, stage.services.config.accounts[ACCOUNT]
+    changes: dict[str, Any] = {
+        "secret": {"secrets": (b"the new secret of the service", *config.secrets)},
+        "address": {"public_url": "https://elsewhere.example"},
+        "push": {"accounts": {ACCOUNT: replace(account, callback="push")}},
+        "poll": {"accounts": {ACCOUNT: replace(account, callback="poll")}},
+    }
+    stage.services.config = replace(config, **changes[change])
+
+
+@pytest.mark.parametrize("change", ["secret", "address", "poll"])
+def test_a_job_is_found_whatever_has_been_configured_since(make_stage: MakeStage, change: str) -> None:
+    stage = make_stage(CUT)
+    stage.emulator.state.courier.hold()
+    run_id = stage.open()
+    stage.work()
+    reconfigured(stage, change)
+    stage.pass_time(120)
+    assert stage.end(run_id).state is RunState.SUCCEEDED, stage.story()
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
+
+
+def test_a_job_that_was_to_be_polled_is_not_sent_again_when_jobs_are_pushed_since(make_stage: MakeStage) -> None:
+    stage = make_stage(CUT, callback="poll")
+    run_id = stage.open({"grid": GRID["grid"] | {"timeout": 300}})
+    stage.work()
+    reconfigured(stage, "push")
+    stage.pass_time(290, every=5)
+    assert stage.state(run_id) is TaskState.UNCERTAIN, stage.story()
+    stage.pass_time(60, every=5)
+    assert (stage.state(run_id), stage.code(run_id)) == (TaskState.FAILED, "submission_uncertain")
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_worker_that_died_before_sending_is_replaced_once(make_stage: MakeStage, way: dict[str, Any]) -> None:
     stage = make_stage(**way)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -9,13 +10,18 @@ from uuid import UUID
 import pytest
 
 from orchestrator.core.events import EventKind, Sighting
+from orchestrator.core.tokens import account_token, task_token
 from orchestrator.providers.acedata.finding import settled, sighting
 from orchestrator.providers.acedata.lookups import Listing, task_event
 from orchestrator.providers.base import Order
 
 SENT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 AT = SENT.timestamp()
-URL = "https://us/callbacks/a/token"
+SECRETS = (b"a secret of sixteen or more",)
+URL = "https://us/callbacks/a/" + task_token(SECRETS, "a", UUID(int=1))
+FORMER = "http://localhost:8000/callbacks/a/" + task_token((b"the former secret of then",), "a", UUID(int=1))
+ANOTHERS = "https://us/callbacks/a/" + task_token(SECRETS, "a", UUID(int=2))
+FOREIGN = ["https://elsewhere/cb", "https://us/callbacks/a/" + account_token(SECRETS, "a"), URL + "x", URL[:-4]]
 BODY = {"action": "upscale2", "image_id": "7", "prompt": "x"}
 
 
@@ -27,12 +33,60 @@ def task(name: str, at: float | None = AT, **request: Any) -> dict[str, Any]:
     return {"id": name, **({} if at is None else {"created_at": at}), "request": request}
 
 
-def look(*tasks: dict[str, Any], url: str | None = URL, complete: bool = True) -> Sighting:
-    return sighting(Listing(tasks, complete), order(url), BODY)
+def look(
+    *tasks: dict[str, Any], url: str | None = URL, complete: bool = True, taken: frozenset[str] = frozenset()
+) -> Sighting:
+    return sighting(Listing(tasks, complete), replace(order(url), taken=taken), BODY)
 
 
 def test_a_callback_url_is_recognised_whatever_the_time() -> None:
     assert look(task("a", callback_url=URL + "x"), task("b", AT - 9999, callback_url=URL)).external_id == "b"
+
+
+@pytest.mark.parametrize("url", [URL, None])
+@pytest.mark.parametrize("written", [URL, FORMER])
+def test_a_callback_url_is_recognised_whatever_was_configured_when_it_was_written(
+    url: str | None, written: str
+) -> None:
+    found = task("b", AT - 9999, **BODY, callback_url=written)
+    assert look(task("a", **BODY, callback_url=ANOTHERS), found, url=url).external_id == "b"
+    assert settled(Listing((found,), complete=False), order(url), BODY)
+
+
+def test_the_url_of_today_is_believed_before_one_whose_proof_is_not_checked() -> None:
+    jobs = [task(name, **BODY, callback_url=url) for name, url in (("a", FORMER), ("b", URL), ("c", FORMER))]
+    assert look(*jobs).external_id == "b"
+    assert look(*jobs, url=None).external_id == "a"
+
+
+def test_a_url_that_may_be_forged_leaves_it_open_at_most() -> None:
+    forged = task("a", callback_url=FORMER, **{**BODY, "image_id": "8"})
+    assert look(forged, task("b", AT - 61)) == Sighting(candidates=("a",))
+    assert look(forged, task("b", **BODY, callback_url=URL)).external_id == "b"
+
+
+def test_a_job_that_names_our_task_and_is_known_as_anothers_leaves_it_open() -> None:
+    assert look(task("a", callback_url=URL), taken=frozenset("a")) == Sighting(candidates=("a",))
+
+
+@pytest.mark.parametrize("url", [URL, None])
+def test_a_job_that_names_another_task_is_not_ours(url: str | None) -> None:
+    assert look(task("a", **BODY, callback_url=ANOTHERS), url=url) == Sighting(absent=True)
+
+
+@pytest.mark.parametrize("url", [URL, None])
+@pytest.mark.parametrize("foreign", FOREIGN)
+def test_a_url_that_names_no_task_leaves_it_open(url: str | None, foreign: str) -> None:
+    assert look(task("a", **BODY, callback_url=foreign), url=url) == Sighting(candidates=("a",))
+    assert look(task("a", **BODY, callback_url=foreign), url=url, taken=frozenset("a")) == Sighting(absent=True)
+    assert look(task("a", AT - 301, **BODY, callback_url=foreign), url=url) == Sighting(absent=True)
+
+
+@pytest.mark.parametrize("nothing", [{}, {"callback_url": None}, {"callback_url": ""}])
+def test_a_job_without_a_callback_url_leaves_it_open_where_ours_would_have_one(nothing: dict[str, Any]) -> None:
+    assert look(task("a", **BODY, **nothing)) == Sighting(candidates=("a",))
+    assert look(task("a", **BODY, **nothing), taken=frozenset("a")) == Sighting(absent=True)
+    assert look(task("a", **{**BODY, "action": "reroll"}, **nothing)) == Sighting(absent=True)
 
 
 def test_a_found_job_comes_with_what_is_known_of_it() -> None:
@@ -48,12 +102,13 @@ def test_a_found_job_comes_with_what_is_known_of_it() -> None:
         ([], True, True),
         ([], False, False),
         ([task("a", AT - 61)], False, True),
-        ([task("a", AT + 3), task("b", AT - 61)], False, True),
         ([task("a", AT - 59)], False, False),
         ([task("a", AT - 61), task("b", AT + 3)], False, False),  # oldest first: newer ones may follow
         ([task("a", None), task("b", AT - 61)], False, False),
-        ([task("a", AT + 3)], True, True),
+        ([task("a", AT + 3, action="reroll")], True, True),
+        ([task("a", AT + 3, action="reroll"), task("b", AT - 61)], False, True),
         ([{"id": "a", "created_at": AT + 3}], True, False),  # does not show what was asked for
+        ([task("a", AT + 3)], True, False),
         ([{"id": "a", "created_at": AT - 61}], True, True),
     ],
 )

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from orchestrator.core.events import EventKind, Sighting
+from orchestrator.core.tokens import task_token
 from orchestrator.providers.base import Order
 from orchestrator.providers.mjproxy.finding import sighting
 
@@ -37,6 +38,14 @@ def test_a_job_is_recognised_by_its_hook() -> None:
     assert look(task("a", properties={"notifyHook": URL + "x"}), task("b", properties={"notifyHook": URL})) == look(
         task("b", properties={"notifyHook": URL})
     )
+
+
+@pytest.mark.parametrize("url", [URL, None])
+def test_a_hook_is_recognised_whatever_was_configured_when_it_was_written(url: str | None) -> None:
+    hooks = (task_token((b"the former secret of then",), "a", UUID(int=number)) for number in (2, 1))
+    others, ours = (task(hook[20:24], properties={"notifyHook": "http://localhost/" + hook}) for hook in hooks)
+    assert look(others, ours, url=url) == look(ours, url=url)
+    assert look(ours, url=url).external_id == ours["id"]
 
 
 def test_of_several_the_latest_is_the_job() -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from orchestrator.core.tokens import account_token, read_token, task_token
+from orchestrator.core.tokens import account_token, read_token, task_named_in, task_token
 from orchestrator.errors import BadToken
 
 SECRETS = (b"a secret of sixteen or more",)
@@ -108,3 +108,28 @@ def test_secrets_rotate() -> None:
     assert read_token(both, "acedata", old) == TASK
     assert task_token(both, "acedata", TASK) == task_token(OTHER, "acedata", TASK)
     assert not valid(old, secrets=OTHER)
+
+
+@pytest.mark.parametrize("host", ["https://us.example/callbacks/acedata/", "http://old:8080/x/callbacks/former/", ""])
+@pytest.mark.parametrize("behind", ["", "/", "?a=b/c", "#d/e", "/?"])
+def test_the_task_that_a_url_names_is_told_whatever_its_host_and_its_secret(host: str, behind: str) -> None:
+    assert task_named_in(host + task_token(OTHER, "acedata", TASK) + behind) == TASK
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "/",
+        "https://[",
+        "https://us.example/callbacks/acedata/",
+        "https://us.example/callbacks/acedata/é",
+        "https://us.example/callbacks/acedata/" + account_token(SECRETS, "acedata"),
+        "https://us.example/callbacks/acedata/" + task_token(SECRETS, "acedata", TASK)[:-4],
+        "https://us.example/callbacks/acedata/" + task_token(SECRETS, "acedata", TASK) + "A",
+        "https://us.example/" + task_token(SECRETS, "acedata", TASK) + "/more",
+        "https://us.example/" + "B" + task_token(SECRETS, "acedata", TASK)[1:],
+    ],
+)
+def test_a_url_that_ends_in_no_task_token_names_no_task(address: str) -> None:
+    assert task_named_in(address) is None

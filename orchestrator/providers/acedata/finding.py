@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 from orchestrator.core.events import Sighting
+from orchestrator.core.tokens import task_named_in
 from orchestrator.errors import MalformedDelivery
 from orchestrator.providers.acedata.lookups import Listing, id_of, task_event
 from orchestrator.providers.base import Order
@@ -21,22 +22,26 @@ _WHAT = ("action", "image_id", "image_url", "video_id")  # what a provider has n
 def sighting(listing: Listing, order: Order, body: Mapping[str, Any]) -> Sighting:
     """What a listing says about an order. ``body``: what was sent.
 
-    With a callback URL, which is unique, the job is recognised for sure. Without one it is recognised by what was
-    asked for and when, and only when a single task fits that is not known as another's.
+    A job with a callback URL is recognised by the task that its token names, whatever host, secret and way of waiting
+    were configured then. One without is recognised by what was asked for and when, and only on a polled account, and
+    only when a single one fits that is not known as another task's. What merely may be it leaves the matter open.
     """
-    free = [task for task in listing.tasks if id_of(task) not in order.taken]
-    exact = [task for task in free if _is_sent(task, order, body)]
-    candidates = exact or [task for task in free if _may_be(task, order, body)]
+    candidates = [task for task in listing.tasks if _may_be(task, order, body)]
     names = tuple(name for name in map(id_of, candidates) if name)
-    if len(exact) == 1 or (exact and order.callback_url):
-        return replace(_seen(exact[0]), candidates=names)
+    free = [task for task in candidates if id_of(task) not in order.taken]
+    ours = [task for task in free if _is_ours(task, order, body)]
+    if ours:
+        latest = max(ours, key=lambda task: _address(task) == order.callback_url)  # the first of the best
+        return replace(_seen(latest), candidates=names)
+    alike = [task for task in free if _is_alike(task, order, body)]
+    if len(alike) == 1:
+        return replace(_seen(alike[0]), candidates=names)
     return Sighting(absent=not candidates and (listing.complete or covers(listing, order)), candidates=names)
 
 
 def settled(listing: Listing, order: Order, body: Mapping[str, Any]) -> bool:
     """Whether further pages cannot change the answer."""
-    recognised = order.callback_url is not None and any(_is_sent(task, order, body) for task in listing.tasks)
-    return recognised or covers(listing, order)
+    return any(_is_ours(task, order, body) for task in listing.tasks) or covers(listing, order)
 
 
 def covers(listing: Listing, order: Order) -> bool:
@@ -65,23 +70,41 @@ def _seen(task: Mapping[str, Any]) -> Sighting:
         return Sighting(external_id)  # that it exists is what was asked
 
 
-def _is_sent(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
-    request = task.get("request")
-    if not isinstance(request, Mapping):
-        return False
-    if order.callback_url is not None:
-        return request.get("callback_url") == order.callback_url
-    return _since(task, order) and _same(request, body, ("prompt", *_WHAT))
+def _is_ours(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
+    """By its callback URL. Of one that we would not write today the MAC is not checked, so what was asked must fit."""
+    address = _address(task)
+    return address == order.callback_url or (
+        task_named_in(address) == order.task_id and _same(_request(task), body, _WHAT)
+    )
+
+
+def _is_alike(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
+    """By what was asked and when, where nobody was to be called back."""
+    polled = order.callback_url is None and not _address(task)
+    return polled and _since(task, order) and _same(_request(task), body, ("prompt", *_WHAT))
 
 
 def _may_be(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
-    """Not recognised, yet not excluded either: the time fits, and the provider may have reworded what was sent."""
+    """Not excluded. A job that names another task of ours is; a URL that is none of ours says nothing.
+
+    The provider may have reworded the prompt, or not show what was asked.
+    """
+    named = task_named_in(_address(task))
+    if named is not None or _is_ours(task, order, body):
+        return named in (None, order.task_id)
+    request = _request(task)
+    return id_of(task) not in order.taken and _since(task, order) and (not request or _same(request, body, _WHAT))
+
+
+def _request(task: Mapping[str, Any]) -> Mapping[str, Any]:
     request = task.get("request")
-    if not _since(task, order):
-        return False
-    if not isinstance(request, Mapping):
-        return True
-    return order.callback_url is None and _same(request, body, _WHAT)
+    return request if isinstance(request, Mapping) else {}
+
+
+def _address(task: Mapping[str, Any]) -> str:
+    """The callback URL that a job was sent with; empty when it shows none."""
+    address = _request(task).get("callback_url")
+    return address if isinstance(address, str) else ""
 
 
 def _since(task: Mapping[str, Any], order: Order) -> bool:

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.events import Sighting
+from orchestrator.core.tokens import task_named_in
 from orchestrator.errors import MalformedDelivery
 from orchestrator.providers.base import Order
 from orchestrator.providers.mjproxy.reading import event_of, named
@@ -66,4 +67,9 @@ def _is_sent(task: Mapping[str, Any], order: Order) -> bool:
         return False
     properties = task.get("properties")
     hook = properties.get("notifyHook") if isinstance(properties, Mapping) else None
-    return task.get("state") == str(order.task_id) or (order.callback_url is not None and hook == order.callback_url)
+    return task.get("state") == str(order.task_id) or (isinstance(hook, str) and _is_hook_of(hook, order))
+
+
+def _is_hook_of(hook: str, order: Order) -> bool:
+    """Whatever host, secret and way of waiting were configured when it was sent."""
+    return hook == order.callback_url or task_named_in(hook) == order.task_id
