@@ -10,16 +10,17 @@ from typing import Any
 
 import structlog
 
-# A callback's token, in any spelling, a bearer token, a password in a URL. Not the API's /v1/callbacks/<id>/replay and
-# its like: behind an id, a few small letters are a verb (a token has 23 characters or more).
-_SECRET = re.compile(
-    r"""
-      (/callbacks/ (?! [0-9a-f-]{36} / (?-i:[a-z]{1,12}) (?![\w%-]) ) [^/\s]+/) [\w%-]+
-    | (bearer\s+) \S+
-    | (://[^:/\s]*:) [^@/\s]+ (?=@)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+# A callback's token, in any spelling. Not the API's /v1/callbacks/<id>/replay and its like: behind an id, a few small
+# letters are a verb (a token has 23 characters or more). Also where the slashes are escaped, as in JSON or in a query.
+_SLASH = r"(?: \\{1,4} (?: / | u002f ) | % (?:25)? 2f )"
+_TOKEN = rf"""
+      (/callbacks/ (?! [0-9a-f-]{{36}} / (?-i:[a-z]{{1,12}}) (?![\w%-]) ) [^/\s]+/) [\w%-]+
+    | (callbacks {_SLASH} [a-z0-9_-]{{1,40}} {_SLASH}) [\w%-]+
+"""
+# A bearer token and a password in a URL as well. In a document, as opposed to a sentence, these would take its commas
+# and brackets for a part of them.
+_SECRET = re.compile(rf"{_TOKEN} | (bearer\s+) \S+ | (://[^:/\s]*:) [^@/\s]+ (?=@)", re.IGNORECASE | re.VERBOSE)
+_IN_DOCUMENTS = re.compile(_TOKEN, re.IGNORECASE | re.VERBOSE)
 
 SHORTEST = 12  # characters of a secret that is known by its own letters; a shorter one may be an ordinary word
 _known: re.Pattern[str] | None = None
@@ -68,9 +69,22 @@ def mask(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutable
 
 def masked(text: str) -> str:
     """The text without callback tokens, bearer tokens, passwords in URLs, and what is to be hidden."""
+    return _blotted(text, _SECRET)
+
+
+def without_tokens(value: Any) -> Any:
+    """A provider's document, as text or as what was read from it, without callback tokens and what is to be hidden."""
+    if isinstance(value, str):
+        return _blotted(value, _IN_DOCUMENTS)
+    if isinstance(value, Mapping):
+        return {key: without_tokens(one) for key, one in value.items()}
+    return [without_tokens(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _blotted(text: str, pattern: re.Pattern[str]) -> str:
     if _known is not None:
         text = _known.sub("***", text)
-    return _SECRET.sub(lambda found: f"{found[1] or found[2] or found[3]}***", text)
+    return pattern.sub(lambda found: f"{found[found.lastindex or 0]}***", text)
 
 
 def _without_secrets(value: Any) -> Any:

@@ -9,6 +9,7 @@ import structlog
 
 from orchestrator.core.events import Ambiguous, Refused
 from orchestrator.core.run import Task
+from orchestrator.logs import masked
 from orchestrator.services import Services
 from orchestrator.store import accounts
 
@@ -34,7 +35,7 @@ def note_refusal(services: Services, account: str, outcome: Refused | Ambiguous)
     breaker = _breaker(outcome)
     if breaker is None:
         return
-    reason = outcome.reason if isinstance(outcome, Ambiguous) else outcome.error.message
+    reason = masked(outcome.reason if isinstance(outcome, Ambiguous) else outcome.error.message)
     with services.db.connection() as connection:
         strikes, paused = accounts.strike_account(
             connection,

@@ -18,6 +18,7 @@ from orchestrator.core.run import Task
 from orchestrator.core.states import TaskKind, TaskState
 from orchestrator.errors import InvalidInput, ProviderError
 from orchestrator.intake.events import take_events
+from orchestrator.logs import masked
 from orchestrator.services import Services
 from orchestrator.store import submissions, tasks
 from workers.submit import SHIFT, order_of, patience, settle
@@ -132,7 +133,7 @@ def _give_up(services: Services, task: Task, problem: str) -> None:
     uncertain = task.state is TaskState.UNCERTAIN
     error = TaskError(
         "submission_uncertain" if uncertain else "timed_out",
-        f"nothing final was heard of it within {task.timeout} s" + (f" ({problem})" if problem else ""),
+        f"nothing final was heard of it within {task.timeout} s" + (f" ({masked(problem)})" if problem else ""),
     )
     _end(services, task, error, cause="deadline")
 

@@ -26,6 +26,11 @@ def require(role: Role) -> None:
         log.info("api", by=token.name, method=request.method, path=request.path)
 
 
+def may(role: Role) -> bool:
+    """Whether the request's token has the role. Raises Unauthorized."""
+    return ROLES.index(_token().role) >= ROLES.index(role)
+
+
 def caller() -> str:
     """The name of the request's token. Raises Unauthorized."""
     return _token().name

@@ -10,11 +10,13 @@ from marshmallow import Schema, fields
 
 from orchestrator import intervene
 from orchestrator.api import cursors, schemas
+from orchestrator.api.access import may
 from orchestrator.api.fields import Cursor, Text, Time, limit, one_of, said
 from orchestrator.api.here import reading, services
 from orchestrator.api.section import Section
 from orchestrator.core.states import Verdict
 from orchestrator.evidence import encoded
+from orchestrator.logs import without_tokens
 from orchestrator.store import callbacks
 from orchestrator.store.paging import Place
 
@@ -67,11 +69,20 @@ def list_callbacks(query: dict[str, Any]) -> Any:
 
 @section.route("GET", "/callbacks/<uuid:callback_id>", role="viewer", answer=schemas.CallbackWithBody(), refuses=[404])
 def get_callback(callback_id: UUID) -> Any:
-    """One delivery with its body, byte for byte."""
+    """One delivery with its body: byte for byte for an operator.
+
+    A provider may repeat the address that it was given, and with it the token that lets its bearer speak for the task:
+    a viewer sees body and events with `***` in the place of every token of ours.
+    """
     with reading() as connection:
         found = callbacks.get_callback(connection, callback_id)
-    encoding, body = encoded(bytes(found["body"]))
-    return found | {"kept": len(found["body"]), "encoding": encoding, "body": body}
+    body, events, masked = bytes(found["body"]), found["events"], not may("operator")
+    if masked:
+        # Every byte is a character of latin-1, and every token is ASCII.
+        body, events = without_tokens(body.decode("latin-1")).encode("latin-1"), without_tokens(events)
+    encoding, text = encoded(body)
+    shown = {"kept": len(found["body"]), "encoding": encoding, "body": text, "events": events, "masked": masked}
+    return found | shown
 
 
 @section.route(

@@ -122,8 +122,9 @@ class Callback(Schema):
 
 class CallbackWithBody(Callback):
     encoding = fields.String(metadata=said("Of `body`: utf-8 (it is the text) or base64."))
-    body = fields.String()
+    body = fields.String(metadata=said("Byte for byte for operators and admins."))
     events = fields.List(fields.Dict(), metadata=said("What was understood."))
+    masked = fields.Boolean(metadata=said("For a viewer: tokens of ours in `body` and `events` are shown as `***`."))
 
 
 class Taken(Schema):

@@ -16,6 +16,7 @@ from orchestrator.core.states import Verdict
 from orchestrator.core.tokens import read_token
 from orchestrator.errors import BadToken, DatabaseUnavailable, MalformedDelivery, SpoolUnavailable, TooLarge
 from orchestrator.intake.events import FIRST_TRY, take_events
+from orchestrator.logs import masked
 from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
 from orchestrator.spool import Delivery
@@ -129,7 +130,7 @@ def _keep_evidence(services: Services, delivery: Delivery, error: MalformedDeliv
             callback_id=delivery.id,
             account=delivery.account,
             task_id=delivery.task_id,
-            reason=error.message[:500],
+            reason=masked(error.message)[:500],
             content_type=delivery.content_type,
             digest=hashlib.sha256(delivery.body).digest(),
             size=len(delivery.body),
@@ -137,5 +138,5 @@ def _keep_evidence(services: Services, delivery: Delivery, error: MalformedDeliv
             now=delivery.received_at,
         )
     CALLBACKS.labels(delivery.account, Verdict.REJECTED.value).inc()
-    task, reason = str(delivery.task_id), error.message[:500]
+    task, reason = str(delivery.task_id), masked(error.message)[:500]
     log.info("callback", account=delivery.account, verdict="rejected", task=task, reason=reason)

@@ -20,7 +20,7 @@ from orchestrator.core.events import Event, EventKind, Source, TaskError
 from orchestrator.core.expiry import expires_at
 from orchestrator.core.states import Verdict
 from orchestrator.errors import DatabaseUnavailable
-from orchestrator.logs import masked
+from orchestrator.logs import masked, without_tokens
 from orchestrator.metrics import CALLBACKS
 from orchestrator.services import Services
 from orchestrator.store import callbacks, submissions
@@ -127,11 +127,11 @@ def _moved_on(services: Services, patience: float | None, parked: Taken, deliver
 
 
 def _enriched(event: Event, now: datetime) -> Event:
-    """The event, its result saying when the image's address dies, its error without our own secrets."""
-    if event.error:
-        return replace(event, error=TaskError(event.error.code, masked(event.error.message)))
-    if event.kind is not EventKind.SUCCEEDED or not event.result:
-        return event
-    url = event.result.get("raw_image_url") or event.result.get("image_url")
-    dies = expires_at(url, now) if url else None
-    return replace(event, result={**event.result, "expires_at": dies.isoformat()}) if dies else event
+    """The event without our own secrets in its error or in what else was said; a result says when its image dies."""
+    error = event.error and TaskError(event.error.code, masked(event.error.message))
+    result = event.result
+    if result and "extra" in result:
+        result = {**result, "extra": without_tokens(result["extra"])}
+    url = result and (result.get("raw_image_url") or result.get("image_url"))
+    dies = expires_at(url, now) if url and event.kind is EventKind.SUCCEEDED else None
+    return replace(event, error=error, result={**(result or {}), "expires_at": dies.isoformat()} if dies else result)

@@ -28,6 +28,36 @@ def test_a_delivery_is_shown_as_it_came(web: Caller) -> None:
     assert shown["events"][0]["kind"] == "succeeded"
 
 
+@pytest.mark.parametrize("slash", ["/", r"\/", "%2F", r"\u002f"])
+@pytest.mark.parametrize("hook", [False, True])
+def test_a_viewer_does_not_see_the_tokens_that_a_provider_repeats(web: Caller, slash: str, hook: bool) -> None:
+    web.open_run()
+    path = web.hook(None if hook else web.submit())
+    token = path.rpartition("/")[2]
+    url = f"https://host{path}".replace("/", slash)
+    body = f'{{"task_id": "job-1", "progress": 3, "callback_url": "{url}", "prompt": "a ring bearer"}}'
+
+    assert web.http.post(path, data=body).status_code in {200, 202}
+
+    (listed,) = web.get("/v1/callbacks")["items"]
+    address = f"/v1/callbacks/{listed['id']}"
+    seen = web.get(address)
+    assert token not in json.dumps([seen, web.get("/v1/tasks"), web.get("/v1/runs")])
+    assert (seen["body"], seen["masked"]) == (body.replace(token, "***"), True)
+    for role in ("operator", "admin"):
+        whole = web.ask("GET", address, role=role).json
+        assert whole
+        assert (whole["body"], whole["masked"]) == (body, False)
+
+
+def test_a_viewer_does_not_see_them_in_what_cannot_be_read(web: Caller) -> None:
+    path = web.hook()
+    web.http.post(path, data=b"\xff " + path.encode())
+    (listed,) = web.get("/v1/callbacks")["items"]
+    seen = web.get(f"/v1/callbacks/{listed['id']}")
+    assert base64.b64decode(seen["body"]) == b"\xff /callbacks/acedata/***"
+
+
 def test_of_what_cannot_be_read_the_beginning_is_kept(web: Caller) -> None:
     body = b"\xff\xfe" + b"x" * 100_000
     assert web.http.post(web.hook(), data=body).status_code == 400

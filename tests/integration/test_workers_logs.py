@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import Any
 
+import pytest
 import structlog
 from stage import TOKEN, Stage
 from structlog.testing import capture_logs
 
+from orchestrator.core.events import Ambiguous
 from orchestrator.core.states import RunState
 from orchestrator.logs import mask
+from orchestrator.providers.base import Order
+from workers.health import OUTAGE
 
 MakeStage = Callable[..., Stage]
 
@@ -69,3 +74,18 @@ def test_a_provider_that_repeats_our_token_tells_it_to_nobody(make_stage: MakeSt
         stage.end(run_id)
     assert "no such key: ***" in str(stage.task(run_id).error)
     assert "secret-token" not in rendered(lines) + stage.story() + str(stage.rows("SELECT * FROM transitions"))
+
+
+def test_why_an_account_pauses_tells_no_token(make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    def quoting(transport: Any, account: Any, order: Order, report: Any) -> Ambiguous:
+        return Ambiguous(f"the gateway answered: cannot reach {order.callback_url}")
+
+    stage = make_stage()
+    monkeypatch.setattr("orchestrator.providers.acedata.submitting.submit", quoting)
+    opened = [stage.open(prompt=f"fox {number}") for number in range(OUTAGE.most)]
+    stage.work()
+
+    (account,) = stage.rows("SELECT paused_reason FROM accounts WHERE paused_until IS NOT NULL")
+    assert "cannot reach" in account["paused_reason"]
+    told = str(stage.rows("SELECT to_jsonb(t) FROM tasks t")) + str(account) + stage.story()
+    assert [one for one in opened if stage.callback_token(stage.task(one)) in told] == []

@@ -27,6 +27,9 @@ SECRETS = [
 ]
 
 
+SECRETS += [f"no {SECRETS[1].replace('/', slash)}" for slash in (r"\/", "%2f", "%252F", r"\u002f")]
+
+
 @pytest.mark.parametrize("text", SECRETS)
 def test_secrets_are_blotted_out_wherever_they_stand(text: str) -> None:
     line = mask(None, "info", {"a": text, "b": {"c": [text]}, "d": TaskError("x", text), "e": ValueError(text)})

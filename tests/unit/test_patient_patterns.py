@@ -20,7 +20,7 @@ from orchestrator import expressions, loader
 from orchestrator.core.addresses import is_plain_host
 from orchestrator.download import redact_url
 from orchestrator.errors import InvalidExpression, InvalidInput, InvalidPipeline
-from orchestrator.logs import masked
+from orchestrator.logs import masked, without_tokens
 from orchestrator.providers.base import Order
 from workers.addresses import check_addresses
 
@@ -28,7 +28,9 @@ LONG = 200_000
 DIGITS = "9" * 5000
 TEXTS = [
     "a" * LONG, "a." * LONG, "://" * LONG, "://:" + "a" * LONG, "://a:" * LONG, "://" + ":" * LONG, " " * LONG,
-    "bearer " * LONG, "bearer" + " " * LONG, "/callbacks/" * LONG, "/callbacks/" + "a/" * LONG, "https://" * LONG,
+    "bearer " * LONG, "bearer" + " " * LONG, "/callbacks/" * LONG, "/callbacks/" + "a/" * LONG,
+    "%2Fcallbacks%2F" * LONG, "callbacks%2F" + "a%2F" * LONG, "callbacks%2f" + "a" * LONG, "%" * LONG, "\\" * LONG,
+    "https://" * LONG,
     "http:" + "/" * LONG, "-" * LONG, "password=" * LONG, "password='" + "\\" * LONG, "@" * LONG, "--iw" * LONG,
     "data:" * LONG, "\n" * LONG,
 ]  # fmt: skip
@@ -36,7 +38,7 @@ TEXTS = [
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_no_text_is_too_much_for_what_is_masked_redacted_and_judged(text: str) -> None:
-    for read in (masked, without_password, redact_url, is_plain_host):
+    for read in (masked, without_tokens, without_password, redact_url, is_plain_host):
         read(text)
 
 
