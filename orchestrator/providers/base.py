@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 from uuid import UUID
 
 from orchestrator.config import Account
 from orchestrator.core.events import Event, Sighting, SubmitOutcome
+
+# The provider's clock is not ours: a job so near before a lost submission can be recognised by its time, and only one that
+# far before it is excluded by it.
+NEAR, FAR = timedelta(seconds=5), timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -289,7 +289,7 @@ def test_a_job_that_never_arrived_is_absent(speaker: Dialect, instant: Client, c
     account = account_at(speaker, instant)
     made(speaker, account, an_order(inputs={"prompt": "another"}, sent_at=None))
     instant.control("config", {"fail_next": {"path": EMULATED[speaker.name], "cut": True}})
-    order = an_order(callback_url=callback_url, sent_at=datetime.now(UTC) + timedelta(seconds=6))
+    order = an_order(callback_url=callback_url, sent_at=datetime.now(UTC) + timedelta(seconds=301))
     assert isinstance(speaker.submit(account, order, Reports()), Ambiguous)
     assert speaker.find(account, order) == Sighting(absent=True)
     assert instant.view("stats")["paid_jobs"] == 1

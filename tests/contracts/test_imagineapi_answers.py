@@ -198,19 +198,19 @@ def test_two_rows_with_our_reference_are_for_a_person_to_tell_apart() -> None:
 
 
 def test_no_row_with_our_reference_and_none_that_might_be_ours_is_absence() -> None:
-    sighting, server = find(rows(), rows(a_row("a", ref="another"), a_row("b", -70)))
+    sighting, server = find(rows(), rows(a_row("a", ref="another"), a_row("b", -310)))
     assert sighting == Sighting(absent=True)
     assert query(server, 1) == {"sort": "-date_created", "limit": "100", "offset": "0"}
 
 
 def test_a_row_without_any_reference_might_still_be_ours() -> None:
-    assert find(rows(), rows(a_row("a"), a_row("b", -70)))[0].external_id == "a"
+    assert find(rows(), rows(a_row("a"), a_row("b", -310)))[0].external_id == "a"
 
 
 @pytest.mark.parametrize("step", [DENIED, answer(400, errors("INVALID_QUERY")), rows(a_row("z", ref="another"))])
 def test_without_references_prompt_and_time_decide(step: Step) -> None:
-    assert find(step, rows(a_row("a"), a_row("b", -70)))[0].external_id == "a"
-    assert find(step, rows(a_row("a"), a_row("b"), a_row("c", -70)))[0] == Sighting(candidates=("a", "b"))
+    assert find(step, rows(a_row("a"), a_row("b", -310)))[0].external_id == "a"
+    assert find(step, rows(a_row("a"), a_row("b"), a_row("c", -310)))[0] == Sighting(candidates=("a", "b"))
 
 
 def test_a_list_is_read_until_it_reaches_back_far_enough_or_ends() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -50,7 +50,13 @@ class Provider:
         body = request.get_json()
         if "ref" in body and not self.references:
             return Response('{"errors":[{"message":"no","extensions":{"code":"FORBIDDEN"}}]}', 403)
-        row = {"id": str(uuid4()), "status": "pending", "ref": None, **body}
+        row = {
+            "id": str(uuid4()),
+            "status": "pending",
+            "ref": None,
+            "date_created": datetime.now(UTC).isoformat(),
+            **body,
+        }
         self.rows[row["id"]] = row
         self.hook(row)
         if self.lost:
@@ -182,6 +188,17 @@ def test_a_row_whose_answer_was_lost_is_found_and_not_made_again(scene: Scene, r
 
     assert scene.run(run_id).state is RunState.SUCCEEDED
     assert scene.task(run_id).external_id == only(scene.provider)["id"]
+
+
+def test_a_row_that_is_too_old_by_the_providers_clock_is_not_made_again(scene: Scene) -> None:
+    """Ours is minutes ahead of it, so that the row seems to have been there before it was asked for."""
+    scene.provider.references = False
+    scene.provider.lost = 1
+    scene.clock.ahead += timedelta(seconds=240)
+    run_id = scene.open(GRID)
+    scene.later(200)
+    assert scene.task(run_id).state is TaskState.UNCERTAIN
+    assert len(scene.provider.rows) == 1
 
 
 def test_a_twin_of_another_task_is_not_taken_for_a_lost_row(scene: Scene) -> None:

@@ -104,6 +104,17 @@ def test_a_job_that_was_to_be_polled_is_not_sent_again_when_jobs_are_pushed_sinc
     assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
 
 
+def test_a_job_that_is_too_old_by_the_providers_clock_is_not_sent_again(make_stage: MakeStage) -> None:
+    """Ours is minutes ahead of it, so that the job seems to have been there before it was submitted."""
+    stage = make_stage(CUT, callback="poll")
+    stage.clock.ahead += timedelta(seconds=240)
+    run_id = stage.open({"grid": GRID["grid"] | {"timeout": 300}})
+    stage.work()
+    stage.pass_time(290, every=5)
+    assert stage.state(run_id) is TaskState.UNCERTAIN, stage.story()
+    assert (stage.paid, stage.asked(IMAGINE)) == (1, 1)
+
+
 @pytest.mark.parametrize("way", WAYS)
 def test_a_worker_that_died_before_sending_is_replaced_once(make_stage: MakeStage, way: dict[str, Any]) -> None:
     stage = make_stage(**way)

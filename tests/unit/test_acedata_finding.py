@@ -61,7 +61,7 @@ def test_the_url_of_today_is_believed_before_one_whose_proof_is_not_checked() ->
 
 def test_a_url_that_may_be_forged_leaves_it_open_at_most() -> None:
     forged = task("a", callback_url=FORMER, **{**BODY, "image_id": "8"})
-    assert look(forged, task("b", AT - 61)) == Sighting(candidates=("a",))
+    assert look(forged, task("b", AT - 301)) == Sighting(candidates=("a",))
     assert look(forged, task("b", **BODY, callback_url=URL)).external_id == "b"
 
 
@@ -101,15 +101,17 @@ def test_a_found_job_comes_with_what_is_known_of_it() -> None:
     [
         ([], True, True),
         ([], False, False),
-        ([task("a", AT - 61)], False, True),
-        ([task("a", AT - 59)], False, False),
-        ([task("a", AT - 61), task("b", AT + 3)], False, False),  # oldest first: newer ones may follow
-        ([task("a", None), task("b", AT - 61)], False, False),
+        ([task("a", AT - 301)], False, True),
+        ([task("a", AT - 299)], False, False),
+        ([task("a", AT - 299, **BODY)], True, False),  # by the provider's clock, which may be wrong
+        ([task("a", AT - 301, **BODY)], True, True),
+        ([task("a", AT - 301), task("b", AT + 3)], False, False),  # oldest first: newer ones may follow
+        ([task("a", None), task("b", AT - 301)], False, False),
         ([task("a", AT + 3, action="reroll")], True, True),
-        ([task("a", AT + 3, action="reroll"), task("b", AT - 61)], False, True),
+        ([task("a", AT + 3, action="reroll"), task("b", AT - 301)], False, True),
         ([{"id": "a", "created_at": AT + 3}], True, False),  # does not show what was asked for
         ([task("a", AT + 3)], True, False),
-        ([{"id": "a", "created_at": AT - 61}], True, True),
+        ([{"id": "a", "created_at": AT - 301}], True, True),
     ],
 )
 def test_silence_counts_only_when_the_list_reaches_far_enough(
@@ -127,6 +129,7 @@ def test_silence_counts_only_when_the_list_reaches_far_enough(
         ([task("a", AT - 6, **BODY)], None),
         ([task("a", **BODY), task("b", **BODY)], None),
         ([task("a", **BODY), task("b", **{**BODY, "image_id": "8"})], "a"),
+        ([task("a", **BODY), task("b", AT - 6, **BODY)], "a"),
         ([task("a", **{**BODY, "image_id": 7})], "a"),
     ],
 )
@@ -139,7 +142,9 @@ def test_without_callback_url_a_single_fitting_job_is_recognised(tasks: list[dic
     [
         (task("a", **{**BODY, "prompt": "reworded"}), False),
         (task("a", **{**BODY, "action": "upscale3"}), True),
-        (task("a", AT - 6, **BODY), True),
+        (task("a", AT - 6, **BODY), False),
+        (task("a", AT - 299, **BODY), False),
+        (task("a", AT - 301, **BODY), True),
     ],
 )
 def test_without_callback_url_a_similar_job_leaves_it_open(found: dict[str, Any], absent: bool) -> None:
@@ -147,10 +152,17 @@ def test_without_callback_url_a_similar_job_leaves_it_open(found: dict[str, Any]
     assert (seen.external_id, seen.absent, seen.candidates) == (None, absent, () if absent else ("a",))
 
 
+def test_of_all_that_may_be_it_those_of_other_tasks_are_left_out() -> None:
+    jobs = [task("a", **BODY), task("b", AT - 6, **BODY)]
+    assert look(*jobs, url=None).candidates == ("a", "b")
+    assert look(*jobs, url=None, taken=frozenset("a")) == Sighting(candidates=("b",))
+    assert look(*jobs, url=None, taken=frozenset("ab")) == Sighting(absent=True)
+
+
 def test_further_pages_are_asked_for_until_they_cannot_matter() -> None:
     assert not settled(Listing((task("a"),), complete=False), order(URL), BODY)
     assert settled(Listing((task("a", callback_url=URL),), complete=False), order(URL), BODY)
-    assert settled(Listing((task("a", AT - 61),), complete=False), order(None), BODY)
+    assert settled(Listing((task("a", AT - 301),), complete=False), order(None), BODY)
     assert not settled(Listing((task("a", **BODY),), complete=False), order(None), BODY)
 
 

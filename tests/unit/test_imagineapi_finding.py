@@ -57,11 +57,11 @@ def test_the_rows_of_other_tasks_do_not_count() -> None:
     [
         ([], True, True),
         ([], False, False),
-        ([row("a", -61)], False, True),
-        ([row("a", -59)], False, False),
-        ([row("a", 3, prompt="x"), row("b", -61)], False, True),
-        ([row("a", -61), row("b", 3, prompt="x")], False, False),  # oldest first: newer ones may follow
-        ([row("a", None, prompt="x"), row("b", -61)], False, False),
+        ([row("a", -301)], False, True),
+        ([row("a", -299, prompt="x")], False, False),
+        ([row("a", 3, prompt="x"), row("b", -301)], False, True),
+        ([row("a", -301), row("b", 3, prompt="x")], False, False),  # oldest first: newer ones may follow
+        ([row("a", None, prompt="x"), row("b", -301)], False, False),
         ([row("a", prompt="x", date_created="yesterday")], False, False),
     ],
 )
@@ -69,6 +69,13 @@ def test_silence_counts_only_when_the_list_reaches_far_enough(
     rows: list[dict[str, Any]], complete: bool, absent: bool
 ) -> None:
     assert look(*rows, complete=complete) == Sighting(absent=absent)
+
+
+@pytest.mark.parametrize(("after", "absent"), [(-6, False), (-299, False), (-301, True)])
+def test_a_row_that_only_the_providers_clock_excludes_leaves_it_open(after: float, absent: bool) -> None:
+    assert look(row("a", after), complete=True) == Sighting(absent=absent, candidates=() if absent else ("a",))
+    assert look(row("a", after), complete=True, order=replace(ORDER, taken=frozenset("a"))) == Sighting(absent=True)
+    assert look(row("a", after), row("b", prompt=None)).external_id == "b"
 
 
 def test_a_row_that_cannot_be_read_is_found_all_the_same() -> None:

@@ -54,7 +54,7 @@ def test_of_several_the_latest_is_the_job() -> None:
 
 def test_a_window_that_was_never_confirmed_is_no_job() -> None:
     waiting = task("a", state=STATE, status="MODAL")
-    assert look(waiting, task("p", AT - 300)) == Sighting(absent=True)
+    assert look(waiting, task("p", AT - 400)) == Sighting(absent=True)
     assert look(waiting) == Sighting()
 
 
@@ -68,12 +68,12 @@ def test_a_job_that_cannot_be_read_is_found_all_the_same() -> None:
     [
         ([], False),  # forgotten on a restart, perhaps
         ([AT + 3], False),
-        ([AT - 4], False),
-        ([AT + 3, AT - 6], True),
-        ([AT - 6, AT + 3], True),
+        ([AT - 299], False),
+        ([AT + 3, AT - 301], True),
+        ([AT - 301, AT + 3], True),
         ([None], False),
-        ([AT - 6, *[AT + 3] * 99], False),  # as long as a list can be: it may have begun later
-        ([*[AT + 3] * 99, AT - 61], True),
+        ([AT - 299, *[AT + 3] * 99], False),  # as long as a list can be: it may have begun later
+        ([*[AT + 3] * 99, AT - 301], True),
     ],
 )
 def test_silence_counts_only_when_the_list_surely_reaches_far_enough(times: list[float | None], absent: bool) -> None:

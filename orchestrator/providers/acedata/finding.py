@@ -12,10 +12,8 @@ from orchestrator.core.events import Sighting
 from orchestrator.core.tokens import task_named_in
 from orchestrator.errors import MalformedDelivery
 from orchestrator.providers.acedata.lookups import Listing, id_of, task_event
-from orchestrator.providers.base import Order
+from orchestrator.providers.base import FAR, NEAR, Order
 
-_SKEW = timedelta(seconds=5)  # between the provider's clock and ours
-_MARGIN = timedelta(seconds=60)  # by which a list must reach further back, before its silence counts
 _WHAT = ("action", "image_id", "image_url", "video_id")  # what a provider has no reason to reword
 
 
@@ -51,7 +49,7 @@ def covers(listing: Listing, order: Order) -> bool:
         return False
     known = [time for time in times if time is not None]
     falling = len(known) == len(times) and all(later >= earlier for later, earlier in pairwise(known))
-    return falling and known[-1] < (order.sent_at - _MARGIN).timestamp()
+    return falling and known[-1] < (order.sent_at - FAR).timestamp()
 
 
 def created_at(task: Mapping[str, Any]) -> float | None:
@@ -81,7 +79,7 @@ def _is_ours(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> 
 def _is_alike(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
     """By what was asked and when, where nobody was to be called back."""
     polled = order.callback_url is None and not _address(task)
-    return polled and _since(task, order) and _same(_request(task), body, ("prompt", *_WHAT))
+    return polled and _since(task, order, NEAR) and _same(_request(task), body, ("prompt", *_WHAT))
 
 
 def _may_be(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> bool:
@@ -93,7 +91,8 @@ def _may_be(task: Mapping[str, Any], order: Order, body: Mapping[str, Any]) -> b
     if named is not None or _is_ours(task, order, body):
         return named in (None, order.task_id)
     request = _request(task)
-    return id_of(task) not in order.taken and _since(task, order) and (not request or _same(request, body, _WHAT))
+    fits = _since(task, order, FAR) and (not request or _same(request, body, _WHAT))
+    return fits and id_of(task) not in order.taken
 
 
 def _request(task: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -107,9 +106,9 @@ def _address(task: Mapping[str, Any]) -> str:
     return address if isinstance(address, str) else ""
 
 
-def _since(task: Mapping[str, Any], order: Order) -> bool:
+def _since(task: Mapping[str, Any], order: Order, skew: timedelta) -> bool:
     at = created_at(task)
-    return at is None or order.sent_at is None or at >= (order.sent_at - _SKEW).timestamp()
+    return at is None or order.sent_at is None or at >= (order.sent_at - skew).timestamp()
 
 
 def _same(request: Mapping[str, Any], body: Mapping[str, Any], keys: Iterable[str]) -> bool:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from orchestrator.config import Account
 from orchestrator.core.events import Sighting
 from orchestrator.errors import MalformedDelivery
-from orchestrator.providers.base import Order
+from orchestrator.providers.base import FAR, NEAR, Order
 from orchestrator.providers.http import Transport
 from orchestrator.providers.imagineapi.lookups import Row, listed
 from orchestrator.providers.imagineapi.ordering import body_of
 from orchestrator.providers.imagineapi.reading import event_of, id_of
 from orchestrator.providers.imagineapi.refusals import FORBIDDEN
 
-_SKEW = timedelta(seconds=5)  # between the provider's clock and ours
-_MARGIN = timedelta(seconds=60)  # by which a list must reach further back, before its silence counts
 _PAGE, _PAGES = 100, 10
 _NO_REF = frozenset({FORBIDDEN, "invalid_query", "failed_validation"})  # how a server without ``ref`` answers
 
@@ -41,9 +40,11 @@ def find(transport: Transport, account: Account, order: Order) -> Sighting:
 def sighting(rows: Sequence[Row], order: Order, prompt: str, *, complete: bool) -> Sighting:
     """What the account's recent rows say about an order that none has the reference of."""
     candidates = [row for row in rows if id_of(row) not in order.taken and _may_be(row, order, prompt)]
-    if len(candidates) == 1:
-        return _seen(candidates[0])
-    return Sighting(absent=not candidates and (complete or covers(rows, order)), candidates=_names(candidates))
+    names = _names(candidates)
+    near = [row for row in candidates if _since(row, order, NEAR)]
+    if len(near) == 1:
+        return replace(_seen(near[0]), candidates=names)
+    return Sighting(absent=not candidates and (complete or covers(rows, order)), candidates=names)
 
 
 def covers(rows: Sequence[Row], order: Order) -> bool:
@@ -52,7 +53,7 @@ def covers(rows: Sequence[Row], order: Order) -> bool:
     known = [time for time in times if time is not None]
     if order.sent_at is None or not known or len(known) < len(times):
         return False
-    return all(later >= earlier for later, earlier in pairwise(known)) and known[-1] < order.sent_at - _MARGIN
+    return all(later >= earlier for later, earlier in pairwise(known)) and known[-1] < order.sent_at - FAR
 
 
 def created_at(row: Row) -> datetime | None:
@@ -82,9 +83,12 @@ def _recent(transport: Transport, account: Account, order: Order) -> tuple[list[
 
 
 def _may_be(row: Row, order: Order, prompt: str) -> bool:
+    return _since(row, order, FAR) and not row.get("ref") and _words(row) in (None, prompt.split())
+
+
+def _since(row: Row, order: Order, skew: timedelta) -> bool:
     at = created_at(row)
-    since = at is None or order.sent_at is None or at >= order.sent_at - _SKEW
-    return since and not row.get("ref") and _words(row) in (None, prompt.split())
+    return at is None or order.sent_at is None or at >= order.sent_at - skew
 
 
 def _names(rows: Sequence[Row]) -> tuple[str, ...]:

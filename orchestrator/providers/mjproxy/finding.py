@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from orchestrator.core.events import Sighting
 from orchestrator.core.tokens import task_named_in
 from orchestrator.errors import MalformedDelivery
-from orchestrator.providers.base import Order
+from orchestrator.providers.base import FAR, Order
 from orchestrator.providers.mjproxy.reading import event_of, named
-
-_FULL = 100  # as many as one layer lists at most
-_SKEW = timedelta(seconds=5)  # between the provider's clock and ours
-_MARGIN = timedelta(seconds=60)  # by which a full list must reach further back, before its silence counts
 
 
 def sighting(tasks: Sequence[Mapping[str, Any]] | None, order: Order) -> Sighting:
@@ -41,12 +36,13 @@ def sighting(tasks: Sequence[Mapping[str, Any]] | None, order: Order) -> Sightin
 def covers(tasks: Sequence[Mapping[str, Any]], order: Order) -> bool:
     """Whether a submission of that time would be listed.
 
-    A list that begins after it proves nothing: some layers keep their tasks in memory and forget them on a restart.
+    A list that begins after it proves nothing: some layers keep their tasks in memory and forget them on a restart, one
+    lists no more than a hundred.
     """
     times = [time for time in map(submitted_at, tasks) if time is not None]
     if order.sent_at is None or not times:
         return False
-    return min(times) < _before(order.sent_at, _SKEW if len(tasks) < _FULL else _MARGIN)
+    return min(times) < (order.sent_at - FAR).timestamp()
 
 
 def submitted_at(task: Mapping[str, Any]) -> float | None:
@@ -55,10 +51,6 @@ def submitted_at(task: Mapping[str, Any]) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
         return None
     return value / 1000
-
-
-def _before(sent_at: datetime, margin: timedelta) -> float:
-    return (sent_at - margin).timestamp()
 
 
 def _is_sent(task: Mapping[str, Any], order: Order) -> bool:
