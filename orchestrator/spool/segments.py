@@ -11,6 +11,7 @@ import re
 import secrets
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -107,7 +108,11 @@ def create(folder: Path, suffix: str = LIVE) -> Segment:
     segment = None
     while segment is None:  # whoever drains may take the empty file for a dead process's, and remove it
         segment = _held(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
-    sync_folder(folder)
+    try:
+        sync_folder(folder)
+    except OSError:
+        segment.release()  # it is empty; whoever drains removes it
+        raise
     return segment
 
 
@@ -130,15 +135,14 @@ def _held(path: Path, flags: int) -> Segment | None:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except FileNotFoundError:
         return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    except OSError:  # a file system without locks
-        os.close(descriptor)
-        raise
-    if os.fstat(descriptor).st_nlink == 0 or not path.exists():
-        os.close(descriptor)
-        return None
-    return Segment(path, descriptor)
+    with ExitStack() as unless_held:
+        unless_held.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # other errors: a file system without locks
+        except BlockingIOError:
+            return None
+        if os.fstat(descriptor).st_nlink == 0 or not path.exists():
+            return None
+        segment = Segment(path, descriptor)
+        unless_held.pop_all()
+        return segment

@@ -70,8 +70,8 @@ class Spool:
         with self._lock:
             own, self._own = self._own, None
         if own:
-            own.sync(own.size)
-            with own:
+            with own:  # before anything can fail: what is not let go of is drained by nobody while we live
+                own.sync(own.size)
                 yield own
 
     def set_aside(self, delivery: Delivery) -> Path:

@@ -7,6 +7,8 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -170,3 +172,47 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(SpoolUnavailable):
         Spool(tmp_path / "file" / "spool", PLENTY).append(delivery())
+
+
+@pytest.fixture
+def sick(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[None]]:
+    """A disk that writes nothing for good, for the length of a block."""
+
+    def fail(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    @contextmanager
+    def ill() -> Iterator[None]:
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", fail)
+            yield
+
+    return ill
+
+
+def test_what_was_answered_is_drained_although_a_later_delivery_could_not_be_written(
+    tmp_path: Path, sick: Callable[[], AbstractContextManager[None]]
+) -> None:
+    one = Spool(tmp_path / "spool", PLENTY)
+    one.append(delivery(b"answered"))
+    with sick(), pytest.raises(SpoolUnavailable):
+        one.append(delivery(b"refused"))
+
+    with pytest.raises(OSError, match="Input/output error"):
+        emptied(one)
+
+    assert emptied(one)[0] == b"answered"
+    assert not one.waits()
+
+
+def test_a_file_that_could_not_be_begun_is_not_held(
+    tmp_path: Path, sick: Callable[[], AbstractContextManager[None]]
+) -> None:
+    one = Spool(tmp_path / "spool", PLENTY)
+    one.folder.mkdir()
+    for _ in range(3):
+        with sick(), pytest.raises(SpoolUnavailable):
+            one.append(delivery(b"refused"))
+
+    assert emptied(one) == []
+    assert not one.waits()
