@@ -15,8 +15,8 @@ from uuid import UUID
 from orchestrator.config import Account
 from orchestrator.core.events import Event, Sighting, SubmitOutcome
 
-# The provider's clock is not ours: a job so near before a lost submission can be recognised by its time, and only one that
-# far before it is excluded by it.
+# The provider's clock is not ours: up to NEAR before a lost submission a job can be recognised by its time, and only
+# from FAR before on it is excluded by it.
 NEAR, FAR = timedelta(seconds=5), timedelta(minutes=5)
 
 
