@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 import psutil
 
@@ -56,10 +56,19 @@ def running(home: Path) -> dict[str, Any] | None:
         if _lock(file, fcntl.LOCK_SH):
             return None  # it ended
     owner = asdict(_read_owner(lock))
-    state = cast("dict[str, Any]", json.loads(path.read_text())) if path.exists() else {}
+    state = _read(path)
     if all(state.get(name) == value for name, value in owner.items()):
         return state
     return owner | {"state": "starting", "services": {}}  # the file is a killed predecessor's
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """What the state file says: nothing, when there is none or a power cut has left half of it."""
+    try:
+        state = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError, RecursionError):
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _lock(file: IO[str], kind: int) -> bool:
@@ -149,7 +158,10 @@ class State:
         text = json.dumps(asdict(self._owner) | {"state": self.state, "services": entries}, indent=1)
         staging = self._path.with_suffix(".new")
         staging.touch(mode=0o600)
-        staging.write_text(text)
+        with staging.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
         staging.replace(self._path)
 
 
@@ -191,13 +203,13 @@ def _marked(home: Path) -> Iterator[psutil.Process]:
 
 
 def _recorded(home: Path) -> Iterator[psutil.Process]:
-    path = home / "state.json"
-    if not path.exists():
-        return
-    for entry in json.loads(path.read_text())["services"].values():
-        created = _created(entry["pid"]) if entry["pid"] else None
-        if created is not None and abs(created - entry["created"]) < 2.0:
-            yield psutil.Process(entry["pid"])
+    services = _read(home / "state.json").get("services")
+    for entry in services.values() if isinstance(services, dict) else ():
+        match entry:
+            case {"pid": int(pid), "created": int() | float() as noted} if pid > 0:
+                created = _created(pid)
+                if created is not None and abs(created - noted) < 2.0:
+                    yield psutil.Process(pid)
 
 
 def _created(pid: int) -> float | None:
