@@ -39,6 +39,15 @@ def test_no_inner_address_is_handed_on(url: str) -> None:
         assert next(reversed(given)) in refused.value.fields
 
 
+@pytest.mark.parametrize(
+    "front", ["data:", "data: ", "data:image/png;base64,QUJD ", "data:text/plain,", "data:image/svg+xml,<a "]
+)
+def test_nor_one_behind_something_that_begins_like_an_image(front: str) -> None:
+    for text in (f"{front}http://127.0.0.1/a.png", f"{front}x 'http://db/'", f"data:http://[::1]/;base64,{front}"):
+        with pytest.raises(InvalidInput):
+            check_addresses(order(mask=text), ())
+
+
 @pytest.mark.parametrize("url", OUTER)
 def test_a_public_one_is(url: str) -> None:
     check_addresses(
