@@ -89,10 +89,11 @@ def test_an_order_that_does_not_fit_is_refused_unsent() -> None:
         (stream(FRAME, ending=close), ["progressed"]),
         (stream(FRAME), ["progressed"]),
         (stream(FRAME, b"<html>"), ["progressed"]),
-        (stream(FRAME, {**LAST, "image_width": "wide"}), ["progressed"]),
+        (stream(FRAME, {**LAST, "image_width": "wide"}), ["progressed", "succeeded"]),
+        (stream(FRAME, {**LAST, "image_url": 5}), ["progressed"]),
         (stream(FRAME, b"[" + b" " * (2 * 2**20)), ["progressed"]),
         (stream(FRAME, TIMEOUT), ["progressed"]),
-        (stream({**LAST, "image_width": "wide"}), []),
+        (stream({**LAST, "image_url": 5}), []),
     ],
 )
 def test_a_stream_that_has_named_its_job_is_an_acceptance_however_it_ends(step: Step, kinds: list[str]) -> None:
@@ -161,7 +162,7 @@ def test_one_odd_job_does_not_hide_the_others() -> None:
     items = [{"id": "a", "response": {"success": "perhaps"}}, {"id": "b", "response": LAST}, "c"]
     with scripted(answer(200, {"items": items})) as server:
         events = AceData().fetch(replace(ACCOUNT, base_url=server.url), ["a", "b"])
-    assert [event.external_id for event in events] == ["b"]
+    assert events == (Event(EventKind.ACCEPTED, "a"), Event(EventKind.SUCCEEDED, "b", 100, {"image_id": "9"}))
 
 
 @pytest.mark.parametrize(

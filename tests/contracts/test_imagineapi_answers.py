@@ -12,7 +12,7 @@ import pytest
 from scripted_server import ScriptedServer, Step, answer, close, scripted
 
 from orchestrator.config import Account
-from orchestrator.core.events import Accepted, Ambiguous, EventKind, Refused, Sighting, SubmitOutcome, TaskError
+from orchestrator.core.events import Accepted, Ambiguous, Event, EventKind, Refused, Sighting, SubmitOutcome, TaskError
 from orchestrator.errors import ProviderError
 from orchestrator.providers.base import Order
 from orchestrator.providers.imagineapi import ImagineAPI
@@ -138,12 +138,20 @@ def test_an_id_that_is_none_does_not_spoil_the_others() -> None:
     assert [event.external_id for event in events] == names
 
 
-def test_a_row_nobody_asked_for_and_an_odd_one_are_left_out() -> None:
+def test_a_row_nobody_asked_for_is_left_out_and_an_odd_one_is_known() -> None:
     names = [str(uuid4()), str(uuid4())]
     rows = [{**ROW, "id": names[0], "url": 5}, {**ROW, "id": names[1]}, {**ROW, "id": "another"}, "row"]
     with scripted(answer(200, {"data": rows})) as server:
+        events = ImagineAPI().fetch(replace(ACCOUNT, base_url=server.url), [*names, f"{names[0]}/2/{REF}"])
+    assert [event.external_id for event in events] == [*names, f"{names[0]}/2/{REF}"]
+    assert (events[0], events[2].kind) == (Event(EventKind.ACCEPTED, names[0]), EventKind.ACCEPTED)
+
+
+def test_an_upscale_whose_row_has_no_such_image_now_is_known() -> None:
+    names = [f"{ROW['id']}/3/{REF}", f"{ROW['id']}/1/{REF}"]
+    with scripted(answer(200, {"data": {**DONE, "upscaled_urls": ["a"]}})) as server:
         events = ImagineAPI().fetch(replace(ACCOUNT, base_url=server.url), names)
-    assert [event.external_id for event in events] == names[1:]
+    assert [event.kind for event in events] == [EventKind.ACCEPTED, EventKind.SUCCEEDED]
 
 
 def test_an_upscale_is_looked_up_in_its_row() -> None:

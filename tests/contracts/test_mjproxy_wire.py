@@ -190,6 +190,16 @@ def test_several_jobs_come_in_any_order_and_without_the_unknown() -> None:
     assert [(event.external_id, event.kind.value) for event in events] == [("3", "succeeded"), ("1", "accepted")]
 
 
+@pytest.mark.parametrize(
+    "task", [{"id": "17", "status": "MODAL", "progress": "0%"}, {"id": "17", "status": ["SUCCESS"]}]
+)
+def test_a_window_and_a_job_that_cannot_be_read_are_known(task: dict[str, Any]) -> None:
+    for found, asked in (({**task}, ["17"]), ([task, {"id": "18", "status": ["?"]}, {"status": 1}], ["17", "19"])):
+        with scripted(answer(200, found)) as server:
+            events = MjProxy().fetch(replace(ACCOUNT, base_url=server.url), asked)
+        assert events == (Event(EventKind.ACCEPTED, "17"),)
+
+
 def test_ids_are_asked_for_fifty_at_a_time() -> None:
     with scripted(answer(200, [])) as server:
         assert MjProxy().fetch(replace(ACCOUNT, base_url=server.url), [str(n) for n in range(120)] * 2) == ()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from contracts.scripted_server import answer, scripted
 from stage import ACCOUNT, GRID, IMAGINE, Stage
 
 from orchestrator import catalog
@@ -57,6 +58,39 @@ def test_a_job_that_the_provider_has_forgotten_is_given_up_long_before_its_deadl
     assert (stage.state(run_id), stage.code(run_id)) == (TaskState.FAILED, "forgotten")
     assert stage.run(run_id).state is RunState.FAILED
     assert stage.slots_in_use() == 0
+
+
+@pytest.mark.parametrize(
+    ("provider", "taken", "shown"),
+    [
+        ("acedata", {"task_id": "17"}, {"id": "17", "finished_at": 2.5, "response": {"image_url": 5}}),
+        ("mjproxy", {"code": 1, "result": "17"}, {"id": "17", "status": ["SUCCESS"]}),
+        ("mjproxy", {"code": 1, "result": "17"}, {"id": "17", "status": "MODAL", "progress": "0%"}),
+        ("imagineapi", {"data": {"id": "17", "status": "pending"}}, {"data": {"id": "17", "url": 5}}),
+    ],
+)
+def test_a_job_that_is_known_and_cannot_be_read_is_not_forgotten(
+    make_stage: MakeStage, provider: str, taken: dict[str, Any], shown: dict[str, Any]
+) -> None:
+    with scripted(answer(200, taken), answer(200, shown)) as server:
+        stage = make_stage({}, provider=provider, base_url=server.url, callback="poll")
+        run_id = stage.open({"grid": GRID["grid"] | {"timeout": 1500}})
+        stage.work()
+        stage.pass_time(1480, every=20)
+        assert stage.state(run_id) is TaskState.WAITING, stage.story()
+        stage.pass_time(60, every=20)
+        assert (stage.state(run_id), stage.code(run_id)) == (TaskState.FAILED, "timed_out")
+
+
+def test_a_size_that_is_none_does_not_cost_the_image(make_stage: MakeStage) -> None:
+    response = {"success": True, "image_url": "http://127.0.0.1:9/a.png", "image_width": "", "actions": []}
+    job = {"id": "17", "finished_at": 2.5, "response": response}
+    with scripted(answer(200, {"task_id": "17"}), answer(200, job)) as server:
+        stage = make_stage({}, base_url=server.url, callback="poll")
+        run_id = stage.open()
+        stage.pass_time(60)
+        assert stage.end(run_id).state is RunState.SUCCEEDED
+    assert (stage.task(run_id).result or {})["image_url"] == "http://127.0.0.1:9/a.png"
 
 
 def test_a_job_that_is_missing_for_a_while_only_is_waited_for(make_stage: MakeStage) -> None:

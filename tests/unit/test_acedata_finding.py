@@ -176,6 +176,7 @@ def test_further_pages_are_asked_for_until_they_cannot_matter() -> None:
         ({"state": "generating"}, EventKind.PROGRESSED),
         ({"finished_at": 2.5}, EventKind.ACCEPTED),  # over, but not yet said how
         ({"finished_at": 2.5, "response": {"success": True, "image_url": "u"}}, EventKind.SUCCEEDED),
+        ({"finished_at": 2.5, "response": {"image_url": "u", "image_width": "", "progress": "?"}}, EventKind.SUCCEEDED),
         ({"finished_at": 2.5, "response": {"image_url": "u"}}, EventKind.SUCCEEDED),
         ({"finished_at": 2.5, "response": {"success": False, "error": {"code": "c"}}}, EventKind.FAILED),
         ({"finished_at": 2.5, "response": {"error": {"code": "c"}}}, EventKind.FAILED),

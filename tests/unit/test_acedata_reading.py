@@ -78,27 +78,48 @@ def test_a_delivery_without_task_id_is_taken() -> None:
         ("task_id", True),
         ("task_id", ["a"]),
         ("task_id", "x" * 201),
-        ("image_id", 1.0),
         ("success", "true"),
         ("success", 1),
-        ("progress", "soon"),
-        ("progress", 101),
-        ("progress", -1),
-        ("progress", True),
-        ("image_width", "wide"),
-        ("image_width", -1),
-        ("raw_image_height", True),
         ("image_url", 5),
-        ("actions", "upscale1"),
-        ("actions", [1]),
+        ("sub_image_urls", "u"),
+        ("video_urls", [1]),
         ("error", 5),
     ],
 )
 def test_a_wrong_type_is_named(field: str, value: Any) -> None:
     with pytest.raises(MalformedDelivery, match=field) as raised:
-        one(**{**DONE, field: value})
-    assert list(raised.value.fields) == [field]
+        one(**{**DONE, "image_width": "wide", field: value})
+    assert set(raised.value.fields) == {field, "image_width"}
     assert all(isinstance(text, str) for text in raised.value.fields[field])
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("image_id", 1.0),
+        ("video_id", ["a"]),
+        ("image_width", ""),
+        ("image_width", "wide"),
+        ("image_width", -1),
+        ("raw_image_height", True),
+        ("raw_image_url", 5),
+        ("actions", "upscale1"),
+        ("actions", [1]),
+    ],
+)
+def test_an_image_is_not_lost_for_what_is_odd_about_it(field: str, value: Any) -> None:
+    event = one(**{**DONE, "image_url": "u", "novelty": 1, field: value})
+    assert (event.kind, event.external_id) == (EventKind.SUCCEEDED, "t")
+    assert event.result == {"image_url": "u", "extra": {"novelty": 1, field: value}}
+
+
+@pytest.mark.parametrize("value", ["soon", "", 101, -1, True, [1]])
+def test_a_progress_that_is_odd_ends_nothing(value: Any) -> None:
+    event = one(success=True, task_id="t", progress=value, image_url="u")
+    assert (event.kind, event.progress) == (EventKind.PROGRESSED, None)
+    assert event.result == {"preview_url": "u", "extra": {"progress": value}}
+    assert one(success=True, task_id="t", progress=value).kind is EventKind.ACCEPTED
+    assert one(success=False, progress=value).kind is EventKind.FAILED
 
 
 def test_numbers_may_be_strings() -> None:

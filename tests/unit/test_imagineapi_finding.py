@@ -79,4 +79,4 @@ def test_a_row_that_only_the_providers_clock_excludes_leaves_it_open(after: floa
 
 
 def test_a_row_that_cannot_be_read_is_found_all_the_same() -> None:
-    assert look(row("a", progress="1000")) == Sighting("a", candidates=("a",))
+    assert look(row("a", url=5)) == Sighting("a", candidates=("a",))

@@ -45,7 +45,7 @@ def fetch(transport: Transport, account: Account, external_ids: Iterable[str]) -
     for start in range(0, len(ids), _BATCH):
         tasks += _retrieve(transport, account, ids[start : start + _BATCH])
     wanted = set(ids)
-    return tuple(event for event in map(_event, tasks) if event and event.external_id in wanted)
+    return tuple(event for event in map(_event, tasks) if event.external_id in wanted)
 
 
 def ping(transport: Transport, account: Account) -> str:
@@ -90,13 +90,13 @@ def id_of(task: Mapping[str, Any]) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
-def _event(task: Mapping[str, Any]) -> Event | None:
+def _event(task: Mapping[str, Any]) -> Event:
     try:
         return task_event(task)
     except MalformedDelivery as error:
-        # One odd task must not hide the others of its batch; its own is given up at its deadline.
+        # One odd task must not hide the others of its batch. Its own is known, so it is given up at its deadline only.
         logger.warning("acedata: task %s cannot be read: %s", id_of(task), error)
-        return None
+        return Event(EventKind.ACCEPTED, id_of(task))
 
 
 def _retrieve(transport: Transport, account: Account, ids: list[str]) -> list[Mapping[str, Any]]:

@@ -29,6 +29,11 @@ RESULT_WORDS = {
 _PICTURES = ("image_url", "sub_image_urls", "video_urls")
 _MEANING = frozenset({"success", "task_id", "progress", "error"})
 _REASON = frozenset({"code", "message"})
+# What an image is no worse for: of an odd form it is left out, and kept under ``extra``.
+_SECONDARY = frozenset(
+    {"progress", "actions", "image_id", "video_id", "raw_image_url"}
+    | {"image_width", "image_height", "raw_image_width", "raw_image_height"}
+)
 
 
 def error_object(value: Any) -> dict[str, Any]:
@@ -73,16 +78,20 @@ def read(body: bytes) -> tuple[Event, ...]:
 
 def event_of(item: Mapping[str, Any]) -> Event:
     """The event in one result object. Raises MalformedDelivery."""
-    known = _load(item)
+    known, extra = _load(item)
     if not known.keys() & _MEANING:
         raise MalformedDelivery(f"the object has none of {', '.join(sorted(_MEANING))}")
     name = known.get("task_id") or None
     progress = known.get("progress")
+    more = {"extra": extra} if extra else {}
     if _failed(known):
-        return Event(EventKind.FAILED, name, progress, _only_extra(known), error_of(known.get("error")))
-    if _complete(known):
-        return Event(EventKind.SUCCEEDED, name, progress, _result(known))
-    return _unfinished(known, name, progress)
+        return Event(EventKind.FAILED, name, progress, more or None, error_of(known.get("error")))
+    if _complete(known) and "progress" not in extra:  # there said in a way that we do not understand
+        return Event(EventKind.SUCCEEDED, name, progress, {**_result(known), **more})
+    preview = {"preview_url": known["image_url"]} if known.get("image_url") else {}
+    # Accepted when the object says no more than that there is a job; else progressed, perhaps with a preview.
+    kind = EventKind.ACCEPTED if progress is None and not preview else EventKind.PROGRESSED
+    return Event(kind, name, progress, {**preview, **more} or None)
 
 
 def named(item: Mapping[str, Any]) -> str | None:
@@ -91,14 +100,6 @@ def named(item: Mapping[str, Any]) -> str | None:
         return external_id(item.get("task_id")) or None
     except ValidationError:
         return None
-
-
-def _unfinished(known: Mapping[str, Any], name: str | None, progress: int | None) -> Event:
-    """Accepted when the object says no more than that there is a job; else progressed, perhaps with a preview."""
-    preview = known.get("image_url")
-    result = {**({"preview_url": preview} if preview else {}), **(_only_extra(known) or {})} or None
-    kind = EventKind.ACCEPTED if progress is None and not preview else EventKind.PROGRESSED
-    return Event(kind, name, progress, result)
 
 
 def error_of(error: Any) -> TaskError:
@@ -117,13 +118,25 @@ def _failed(known: Mapping[str, Any]) -> bool:
     return success is False or (success is None and bool(known.get("error")))
 
 
-def _load(item: Mapping[str, Any]) -> dict[str, Any]:
+def _load(item: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What we have words for, and what else there is; a null says no more than no key. Raises MalformedDelivery."""
+    odd: dict[str, Any] = {}
     try:
         loaded: dict[str, Any] = _SCHEMA.load(item)
     except ValidationError as error:
         by_field = {str(key): sentences(value) for key, value in error.messages_dict.items()}
-        raise MalformedDelivery(f"wrong in {', '.join(sorted(by_field))}", fields=by_field) from error
-    return {key: value for key, value in loaded.items() if value is not None}  # a null says no more than no key
+        if not by_field.keys() <= _SECONDARY:
+            raise MalformedDelivery(f"wrong in {', '.join(sorted(by_field))}", fields=by_field) from error
+        loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
+        odd = {key: item[key] for key in by_field}
+    known = {key: value for key, value in loaded.items() if value is not None and key in _SCHEMA.fields}
+    beyond = {key: value for key, value in loaded.items() if value is not None and key not in _SCHEMA.fields}
+    return known, beyond | odd | _beyond_reason(known.get("error"))
+
+
+def _beyond_reason(error: Any) -> dict[str, Any]:
+    more = {key: error[key] for key in error if key not in _REASON} if isinstance(error, Mapping) else {}
+    return {"error": more} if more else {}
 
 
 def _complete(known: Mapping[str, Any]) -> bool:
@@ -134,13 +147,4 @@ def _complete(known: Mapping[str, Any]) -> bool:
 
 
 def _result(known: Mapping[str, Any]) -> dict[str, Any]:
-    result = {ours: known[theirs] for theirs, ours in RESULT_WORDS.items() if theirs in known}
-    return {**result, **(_only_extra(known) or {})}
-
-
-def _only_extra(known: Mapping[str, Any]) -> dict[str, Any] | None:
-    extra = {key: value for key, value in known.items() if key not in RESULT_WORDS and key not in _MEANING}
-    error = known.get("error")
-    if isinstance(error, Mapping) and (more := {key: error[key] for key in error if key not in _REASON}):
-        extra["error"] = more
-    return {"extra": extra} if extra else None
+    return {ours: known[theirs] for theirs, ours in RESULT_WORDS.items() if theirs in known}

@@ -107,12 +107,13 @@ def _event(name: str, row: Row | None) -> Event | None:
     try:
         event = event_of(row)
     except MalformedDelivery as error:
-        # One odd row must not hide the others of its batch; its own task is given up at its deadline.
+        # One odd row must not hide the others of its batch. Its own task is given up at its deadline only.
         logger.warning("imagineapi: row %s cannot be read: %s", name, error)
-        return None
+        return Event(EventKind.ACCEPTED, name)
     if name == event.external_id:
         return event
-    return singles.event_of(name, event.result or {}) if event.kind is EventKind.SUCCEEDED else None
+    single = singles.event_of(name, event.result or {}) if event.kind is EventKind.SUCCEEDED else None
+    return single or Event(EventKind.ACCEPTED, name)
 
 
 def _is_uuid(name: str) -> bool:

@@ -26,10 +26,11 @@ _REASONS = (
 
 
 def progress(value: Any) -> int | None:
-    """0 to 100; words (as Midjourney says while a job waits) are no number."""
-    if isinstance(value, str) and not re.search(r"\d", value):
+    """0 to 100; None for words, as Midjourney says while a job waits, and whatever else is none: the status decides."""
+    try:
+        return percent(value)
+    except ValidationError:
         return None
-    return percent(value)
 
 
 def sentence(value: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from orchestrator.config import Account
-from orchestrator.core.events import Event, TaskError
+from orchestrator.core.events import Event, EventKind, TaskError
 from orchestrator.errors import MalformedDelivery, ProviderError
 from orchestrator.providers.http import Answer, Lost, NotSent, Transport
 from orchestrator.providers.mjproxy.answers import TAKEN, Reply, reply_in
@@ -37,7 +37,7 @@ def fetch(transport: Transport, account: Account, external_ids: Iterable[str]) -
     for start in range(0, len(ids), _BATCH):
         tasks += _retrieve(transport, account, ids[start : start + _BATCH])
     wanted = set(ids)
-    return tuple(event for event in map(_event, tasks) if event and event.external_id in wanted)
+    return tuple(event for event in map(_event, tasks) if event.external_id in wanted)
 
 
 def latest(transport: Transport, account: Account) -> list[dict[str, Any]] | None:
@@ -64,13 +64,15 @@ def _unknown(answer: Answer, reply: Reply) -> bool:
     return reply.code in _NOT_FOUND and (answer.status == 404 or "task_no_found" in reply.description)
 
 
-def _event(task: Mapping[str, Any]) -> Event | None:
+def _event(task: Mapping[str, Any]) -> Event:
+    """Of a window that was asked for, and of what cannot be read, that it is there: such a task is given up at its
+    deadline only. One that is odd must not hide the others of its batch."""
+    event: Event | None = None
     try:
-        return event_of(task)
+        event = event_of(task)
     except MalformedDelivery as error:
-        # One odd task must not hide the others of its batch; its own is given up at its deadline.
         logger.warning("mjproxy: task %s cannot be read: %s", named(task), error)
-        return None
+    return event or Event(EventKind.ACCEPTED, named(task))
 
 
 def _ask(transport: Transport, account: Account, path: str, body: Mapping[str, Any] | None = None) -> Answer:
