@@ -26,6 +26,8 @@ from workers.submit import SHIFT, order_of, patience, settle
 log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
 FORGOTTEN = 5, timedelta(minutes=10)  # look-ups in a row without the job, and over how long, until it counts as gone
+SLOW = timedelta(seconds=5)
+LOOKING = timedelta(minutes=2)  # that a look-up takes at most; then the sweep comes again for it
 SOON, LONGEST = 5.0, 300.0  # seconds between two looks for a lost answer at least, and of any at most
 
 
@@ -36,12 +38,28 @@ def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> Non
         found = [tasks.get_task(connection, task_id) for task_id in task_ids]
     mine = [task for task in found if task.kind is TaskKind.PROVIDER and task.account == account_name]
     _poll(services, account, [task for task in mine if task.state is TaskState.WAITING and task.external_id])
-    over = services.now() + SHIFT
-    for task in mine:
+    lost = [task for task in mine if task.state is TaskState.UNCERTAIN or _is_nameless(task)]
+    over, silence = services.now() + SHIFT, ""
+    for task in lost:
         if services.now() >= over or services.in_hand.ending.is_set():
             return  # the sweep comes again for the others
-        if task.state is TaskState.UNCERTAIN or (task.state is TaskState.WAITING and not task.external_id):
-            _find(services, account, task)
+        if not _held(services, task):
+            continue
+        if silence:  # who was waited for in vain is not waited for once for each of the others
+            _look_later(services, account, task, silence, counted=False)
+        else:
+            silence = _find(services, account, task)
+
+
+def _is_nameless(task: Task) -> bool:
+    return task.state is TaskState.WAITING and not task.external_id
+
+
+def _held(services: Services, task: Task) -> bool:
+    """Whether the look-up is ours: while a slow provider is asked about others, the sweep may send somebody else."""
+    until = services.now() + LOOKING
+    with services.db.connection() as connection:
+        return tasks.hold_look(connection, task.id, seen=task.wake_at, until=until)
 
 
 def _poll(services: Services, account: Account, waiting: list[Task]) -> None:
@@ -155,15 +173,15 @@ def _end(services: Services, task: Task, error: TaskError, *, cause: str) -> Non
         services.nudge.submit(str(task.account))
 
 
-def _find(services: Services, account: Account, task: Task) -> None:
-    """Look for a submission whose answer was lost."""
+def _find(services: Services, account: Account, task: Task) -> str:
+    """Look for a submission whose answer was lost. Why the provider kept us waiting in vain, if it did."""
     asked_at = services.now()  # a list shows what was there when it was asked for, however long it took to read
     try:
         sighting = _sighting(services, account, task)
     except (ProviderError, InvalidInput) as silence:
         log.warning("look-up failed", account=account.name, task=str(task.id), error=silence.message)
         _look_later(services, account, task, silence.message, counted=False)
-        return
+        return silence.message if services.now() - asked_at >= SLOW else ""
     if sighting.external_id:
         settle(services, account, task, Accepted(sighting.external_id, sighting.events))
         log.info("found", account=account.name, task=str(task.id), external_id=sighting.external_id)
@@ -174,6 +192,7 @@ def _find(services: Services, account: Account, task: Task) -> None:
         services.nudge.submit(account.name)
     else:
         _look_later(services, account, task, counted=sighting.absent)
+    return ""
 
 
 def _sighting(services: Services, account: Account, task: Task) -> Sighting:

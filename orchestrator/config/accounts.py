@@ -17,6 +17,7 @@ from orchestrator.errors import ConfigError
 
 Callback = Literal["push", "poll", "both"]
 MODES = ("fast", "relax", "turbo")
+MODE = 64  # characters of a mode's name, by which the database finds what is ready in it
 PROVIDERS = ("acedata", "mjproxy", "imagineapi")
 CREDENTIALS = {"acedata": "ACEDATA_TOKEN", "mjproxy": "MJPROXY_SECRET", "imagineapi": "IMAGINEAPI_TOKEN"}
 # Behind a gateway, and without a hook entered in the provider's dashboard, callbacks of these never come.
@@ -152,6 +153,8 @@ def _modes(where: str, modes: Any) -> tuple[tuple[str, ...], dict[str, Limits]]:
     """The modes, a list or a mapping to limits, and the limits of those that have some."""
     if not isinstance(modes, list | dict) or not all(isinstance(mode, str) for mode in modes):
         raise ConfigError(f"{where}: modes: {modes!r} is not a list of words, or a mapping of words to limits")
+    if any(len(mode) > MODE for mode in modes):
+        raise ConfigError(f"{where}: modes: a mode's name has at most {MODE} characters")
     limits = modes if isinstance(modes, dict) else {}
     return tuple(modes), {mode: _limits(f"{where}: modes: {mode}", its) for mode, its in limits.items() if its}
 

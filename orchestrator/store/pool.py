@@ -110,6 +110,8 @@ class Database:
                 yield connection
         except PoolTimeout as error:
             raise self._none_free() from error
+        except psycopg.errors.ProgramLimitExceeded:
+            raise  # the database is there: it was asked for something that it cannot do, by our mistake
         except _ABSENCE as error:
             raise _unavailable(error) from error
 

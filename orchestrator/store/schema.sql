@@ -127,10 +127,11 @@ CREATE INDEX tasks_newest ON tasks USING btree (created_at DESC, id DESC);
 CREATE INDEX tasks_by_state ON tasks USING btree (state, created_at DESC, id DESC);
 CREATE INDEX tasks_by_account ON tasks USING btree (account, created_at DESC, id DESC) WHERE (account IS NOT NULL);
 CREATE INDEX tasks_by_step ON tasks USING btree (step, created_at DESC, id DESC);
-CREATE INDEX tasks_ready_by_mode ON tasks USING btree (account, COALESCE((params #>> '{with,mode}'::text[]), ''::text), priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind));
 CREATE INDEX tasks_without_deadline ON tasks USING btree (created_at) WHERE ((deadline_at IS NULL) AND (state = ANY (ARRAY['submitting'::task_state, 'uncertain'::task_state, 'waiting'::task_state])));
 CREATE INDEX tasks_to_choose ON tasks USING btree (deadline_at, id) WHERE ((kind = 'choose'::task_kind) AND (state = 'waiting'::task_state));
 CREATE INDEX tasks_to_rescue ON tasks USING btree (urgent_at) WHERE ((kind = 'archive'::task_kind) AND (state = 'failed'::task_state) AND (NOT superseded));
+CREATE INDEX tasks_ready_in_mode ON tasks USING btree (account, "left"(COALESCE((params #>> '{with,mode}'::text[]), ''::text), 64), priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind));
+CREATE INDEX tasks_ready_to_move ON tasks USING btree (account, priority DESC, wake_at) WHERE (((state = 'ready'::task_state) IS TRUE) AND (kind = 'provider'::task_kind) AND ((params #> '{accounts,1}'::text[]) IS NOT NULL) AND ((params -> 'parent'::text) = 'null'::jsonb));
 
 CREATE TABLE slots (
     account text NOT NULL,
@@ -455,6 +456,7 @@ DECLARE
     v_task tasks;
     v_full text[] := '{}';
     v_mode text;
+    v_probe boolean;
 BEGIN
     SELECT * INTO v_account FROM accounts WHERE name = p_account;
     IF v_account.submits_per_second IS NOT NULL THEN
@@ -466,8 +468,8 @@ BEGIN
         RETURN;
     END IF;
     -- After a pause for strikes one submission at a time finds out whether the account is well again.
-    IF v_account.strikes > 0 AND v_account.paused_until IS NOT NULL
-       AND EXISTS (SELECT FROM tasks WHERE account = p_account AND state = 'submitting') THEN
+    v_probe := v_account.strikes > 0 AND v_account.paused_until IS NOT NULL;
+    IF v_probe AND EXISTS (SELECT FROM tasks WHERE account = p_account AND state = 'submitting') THEN
         RETURN;
     END IF;
     IF v_account.modes <> '{}' THEN
@@ -513,7 +515,8 @@ BEGIN
         UPDATE tasks
         SET state = 'submitting', waiting_for = 'the provider''s answer to the submission', submissions = submissions + 1,
             submitted_at = p_now, wake_at = p_now + p_lease, looks = 0,
-            deadline_at = coalesce(deadline_at, p_now + make_interval(secs => timeout))
+            deadline_at = coalesce(deadline_at + CASE WHEN v_probe THEN '0' ELSE greatest(p_now - wake_at, '0') END,
+                                   p_now + make_interval(secs => timeout))
         WHERE id = v_task.id RETURNING *;
 END $function$;
 
@@ -530,9 +533,12 @@ BEGIN
     WHERE name = (SELECT account FROM tasks WHERE id = p_task) AND strikes > 0;
     SELECT * INTO v_task FROM tasks WHERE id = p_task FOR NO KEY UPDATE;
     v_task.quiet := p_quiet;
-    IF v_task.external_id IS NULL
-       AND NOT EXISTS (SELECT FROM tasks
-                       WHERE external_id = p_external AND (account = v_task.account) IS TRUE) THEN
+    IF v_task.external_id IS NULL THEN
+        IF EXISTS (SELECT FROM tasks WHERE external_id = p_external AND (account = v_task.account) IS TRUE) THEN
+            PERFORM doubt_submission(p_task, NULL, 'a look at the provider: it named the job ' || left(p_external, 100)
+                || ', which is another task''s', p_now + interval '5 s', p_now);
+            RETURN false;
+        END IF;
         v_task.external_id := p_external;
     END IF;
     IF v_task.state IN ('submitting', 'uncertain') OR v_task.state = 'ready' AND v_task.submissions > 0 THEN
@@ -563,7 +569,9 @@ BEGIN
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    IF p_retry_at IS NULL OR p_retry_at > v_task.deadline_at THEN
+    IF p_retry_at IS NULL OR p_retry_at > v_task.deadline_at
+       OR p_error ->> 'code' = 'never_arrived'
+          AND (SELECT count(*) FROM transitions WHERE task_id = p_task AND to_state = 'uncertain') >= 5 THEN
         PERFORM end_task(v_task, 'failed', NULL, p_error, 'refused', p_now);
         RETURN 'failed';
     END IF;
@@ -594,7 +602,7 @@ CREATE OR REPLACE FUNCTION next_of_modes(p_account accounts, p_full text[], p_no
  SET enable_seqscan TO 'off'
 AS $function$
 DECLARE
-    v_said text := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+    v_said text := (SELECT min(left(coalesce(params #>> '{with,mode}', ''), 64)) FROM tasks
                     WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider');
     v_open text[] := '{}';
 BEGIN
@@ -602,14 +610,14 @@ BEGIN
         IF coalesce(nullif(v_said, ''), p_account.default_mode) <> ALL (p_full) THEN
             v_open := v_open || v_said;
         END IF;
-        v_said := (SELECT min(coalesce(params #>> '{with,mode}', '')) FROM tasks
+        v_said := (SELECT min(left(coalesce(params #>> '{with,mode}', ''), 64)) FROM tasks
                    WHERE account = p_account.name AND (state = 'ready') IS TRUE AND kind = 'provider'
-                     AND coalesce(params #>> '{with,mode}', '') > v_said);
+                     AND left(coalesce(params #>> '{with,mode}', ''), 64) > v_said);
     END LOOP;
     RETURN QUERY
         SELECT first.* FROM unnest(v_open) said CROSS JOIN LATERAL (
             SELECT * FROM tasks
-            WHERE account = p_account.name AND coalesce(params #>> '{with,mode}', '') = said
+            WHERE account = p_account.name AND left(coalesce(params #>> '{with,mode}', ''), 64) = said
               AND (state = 'ready') IS TRUE AND kind = 'provider' AND wake_at <= p_now
             ORDER BY priority DESC, wake_at LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) first
         ORDER BY first.priority DESC, first.wake_at LIMIT 1;
@@ -662,6 +670,24 @@ BEGIN
     ON CONFLICT (callback_id) DO NOTHING;
     DELETE FROM unheeded WHERE callback_id = NEW.callback_id;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION doubt_submission(p_task uuid, p_submission integer, p_reason text, p_wake_at timestamp with time zone, p_now timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SET enable_seqscan TO 'off'
+AS $function$
+BEGIN
+    UPDATE tasks
+    SET state = 'uncertain', waiting_for = p_reason, wake_at = p_wake_at, looks = 0,
+        deadline_at = greatest(deadline_at, submitted_at + make_interval(secs => timeout))
+    WHERE id = p_task AND state = 'submitting' AND submissions = coalesce(p_submission, submissions);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
+    VALUES (p_task, 'submitting', 'uncertain', p_reason, p_now);
+    RETURN true;
 END $function$;
 
 CREATE TRIGGER new_verdict AFTER INSERT ON callbacks FOR EACH ROW WHEN ((new.verdict = ANY (ARRAY['parked'::verdict, 'rejected'::verdict, 'late'::verdict]))) EXECUTE FUNCTION note_verdict();

@@ -161,6 +161,11 @@ def look_later(connection: Connection, task_id: UUID, *, wake_at: datetime, coun
     execute(connection, _SQL["look_later"], task_id=task_id, wake_at=wake_at, counted=counted)
 
 
+def hold_look(connection: Connection, task_id: UUID, *, seen: datetime | None, until: datetime) -> bool:
+    """Keep others from looking for it. seen: its ``wake_at`` when it was read; False when that has moved."""
+    return bool(execute(connection, _SQL["hold_look"], task_id=task_id, seen=seen, until=until))
+
+
 def accounts_with_ready_tasks(connection: Connection, accounts: Iterable[str], *, now: datetime) -> list[str]:
     found = rows(connection, _SQL["accounts_with_ready_tasks"], accounts=list(accounts), now=now)
     return [one["name"] for one in found]

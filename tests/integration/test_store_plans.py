@@ -100,3 +100,29 @@ def test_a_sweep_costs_what_it_takes(connection: Connection) -> None:
     assert len(tasks.claim_due(connection, lease=20, limit=5, now=later(1))) == 5
     assert tasks.unsettled_runs(connection, before=later(1), limit=5) == []
     assert most_read(connection, before) < 300
+
+
+MOVABLE = """
+    INSERT INTO tasks (id, run_id, step, item, attempt, kind, action, params, account, provider, wake_at, timeout,
+                       created_at, state)
+    SELECT gen_random_uuid(), %(run)s, 'movable', n, 1, 'provider', 'x',
+           '{"parent": null, "accounts": ["acedata", "second"]}', 'acedata', 'acedata', %(now)s, 60, %(now)s, 'ready'
+    FROM generate_series(1, 3000) n"""
+
+
+@pytest.mark.parametrize("third", [False, True], ids=["nobody has room", "a third has room"])
+def test_what_cannot_move_is_not_all_read(connection: Connection, third: bool) -> None:
+    names = ["acedata", "second", "third"]
+    accounts.put_accounts(connection, [replace(ACCOUNT, name=name, slots=1) for name in names])
+    connection.execute(MOVABLE, {"run": insert_run(connection), "now": NOW})
+    full = names[: 2 if third else 3]
+    connection.execute(
+        "UPDATE slots SET task_id = (SELECT id FROM tasks WHERE item = ascii(slots.account) AND step = 'movable')"
+        " WHERE account = ANY(%s)",
+        [full],
+    )
+    for _ in range(7):  # until the plan is settled
+        assert accounts.move_on(connection, configured=names, limit=200, now=later(1)) == []
+    before = reads(connection)
+    assert accounts.move_on(connection, configured=names, limit=200, now=later(1)) == []
+    assert most_read(connection, before) < 1200

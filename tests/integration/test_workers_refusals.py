@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -199,3 +200,22 @@ def test_the_providers_words_may_hold_no_secret_of_ours(stage: Stage) -> None:
     said = str(stage.task(run_id)) + str(stage.run(run_id))
     assert token not in said
     assert TOKEN not in said
+
+
+def test_a_task_that_waited_long_for_its_turn_may_be_refused_once_more(stage: Stage) -> None:
+    stage.spoil(status=429, retry_after=1, count=2)
+    run_id = stage.open({"grid": GRID["grid"] | {"timeout": 60}})
+    stage.work()
+    stage.forward(100)  # nobody worked in the meantime
+    stage.sweep()
+    assert (stage.state(run_id), stage.task(run_id).submissions) == (TaskState.READY, 2)
+    stage.pass_time(4)
+    assert stage.end(run_id).state is RunState.SUCCEEDED
+
+
+def test_a_mode_of_any_length_is_refused_like_any_other(stage: Stage) -> None:
+    again = {"action": "reroll", "of": "grid", "with": {"mode": "${inputs.mode}"}}
+    run_id = stage.open({**GRID, "again": again}, mode=secrets.token_hex(4000))
+    assert stage.end(run_id).state is RunState.FAILED
+    assert [task.error["code"] for task in stage.tasks(run_id) if task.error] == ["invalid_order"]
+    assert stage.paid == 1

@@ -6,16 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from stage import ACCOUNT, GRID, IMAGINE, TASKS, Stage
 
+from orchestrator.core.events import Accepted, Sighting
 from orchestrator.core.run import Task
 from orchestrator.core.states import RunState, TaskState
+from orchestrator.errors import ProviderError
 from orchestrator.intervene import resolve
+from orchestrator.providers.acedata import AceData
+from orchestrator.providers.base import Order
 from orchestrator.store import submissions
 from workers.look import look
-from workers.submit import order_of
+from workers.submit import order_of, settle
+from workers.sweep import sweep
 
 MakeStage = Callable[..., Stage]
 CUT = {"chaos": "submit_timeout=1", "seed": 4}  # the emulator takes the first job and cuts the answer off
@@ -292,3 +298,88 @@ def test_a_list_that_took_long_to_read_shows_what_was_there_when_it_was_asked_fo
     stage.pass_time(30)
     assert stage.end(run_id).state is RunState.SUCCEEDED
     assert stage.paid == 1
+
+
+def test_a_job_in_doubt_has_its_whole_time_from_its_sending(stage: Stage) -> None:
+    stage.spoil(status=429, retry_after=1)
+    run_id = stage.open({"grid": GRID["grid"] | {"timeout": 300}})
+    stage.work()
+    stage.forward(400)  # nobody worked in the meantime
+    stage.nudges.submit(ACCOUNT)
+    task = claimed(stage)
+    with stage.services.db.connection() as connection:
+        assert submissions.doubt_submission(connection, task.id, "a look", wake_at=stage.clock(), now=stage.clock())
+    task = stage.task(run_id)
+    assert task.deadline_at is not None
+    assert task.submitted_at is not None
+    assert task.deadline_at - task.submitted_at >= timedelta(seconds=300)
+
+
+def test_submissions_that_never_arrive_come_to_an_end(stage: Stage) -> None:
+    stage.spoil(cut=True, count=1000)
+    run_id = stage.open()
+    while not stage.task(run_id).final:
+        stage.pass_time(10)
+    assert stage.code(run_id) == "never_arrived"
+    assert (stage.task(run_id).submissions, stage.paid, stage.slots_in_use()) == (5, 0, 0)
+
+
+def test_an_answer_that_names_another_tasks_job_is_doubted(stage: Stage) -> None:
+    one = stage.open()
+    stage.end(one)
+    known = stage.task(one).external_id
+    assert known is not None
+    two = stage.open()
+    account = stage.services.config.account(ACCOUNT)
+    settle(stage.services, account, claimed(stage), Accepted(known))
+    assert stage.state(two) is TaskState.UNCERTAIN
+    assert known in str(stage.task(two).waiting_for)
+    stage.pass_time(100)
+    assert stage.end(two).state is RunState.SUCCEEDED
+    assert stage.task(one).external_id == known
+    assert (stage.paid, stage.slots_in_use()) == (2, 0)
+
+
+def in_doubt(stage: Stage, count: int) -> list[UUID]:
+    """So many tasks whose answers were lost."""
+    runs = [stage.open(prompt=f"fox {number}") for number in range(count)]
+    found = [claimed(stage).id for _ in runs]
+    for task_id in found:
+        with stage.services.db.connection() as connection:
+            submissions.doubt_submission(connection, task_id, "a look", wake_at=stage.clock(), now=stage.clock())
+    return found
+
+
+def test_a_provider_that_hangs_is_waited_for_once(make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = make_stage(slots=5)
+    doubted, asked = in_doubt(stage, 5), list[UUID]()
+
+    def hang(_: object, __: object, order: Order) -> Sighting:
+        asked.append(order.task_id)
+        stage.forward(20)
+        raise ProviderError("no answer within 20 s")
+
+    monkeypatch.setattr(AceData, "find", hang)
+    look(stage.services, ACCOUNT, doubted)
+    assert asked == doubted[:1]
+    assert stage.rows("SELECT DISTINCT state::text, looks FROM tasks") == [{"state": "uncertain", "looks": 0}]
+
+
+def test_what_a_slow_look_has_not_come_to_is_looked_for_by_one_other(
+    make_stage: MakeStage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = make_stage(slots=5)
+    doubted, asked = in_doubt(stage, 5), list[UUID]()
+
+    def take_long(_: object, __: object, order: Order) -> Sighting:
+        asked.append(order.task_id)
+        if len(asked) == 1:
+            stage.forward(30)
+            sweep(stage.services)
+            stage.work()  # what it says is done while the first look still waits
+        return Sighting()
+
+    monkeypatch.setattr(AceData, "find", take_long)
+    sweep(stage.services)
+    stage.work()
+    assert sorted(asked) == sorted(doubted)

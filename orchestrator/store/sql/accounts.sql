@@ -33,28 +33,36 @@ RETURNING strikes, strikes >= %(most)s AND paused_until > %(now)s AS paused;
 
 -- name: move_on
 -- Ready tasks that may go elsewhere, and whose account refuses, is paused or is full, go to the first of their
--- accounts that can take them now.
+-- accounts that can take them now: of each account's so many that would be the next.
 WITH open AS (
     SELECT name, provider, default_mode, full_modes(a, %(now)s) AS full_modes FROM accounts a
     WHERE name = ANY(%(configured)s) AND (paused_until IS NULL OR paused_until <= %(now)s)
       AND slots > (SELECT count(task_id) FROM slots s WHERE s.account = a.name)
 ), stuck AS (
     SELECT t.id, t.account AS former, elsewhere.name, elsewhere.provider
-    FROM tasks t CROSS JOIN LATERAL (
+    FROM accounts a CROSS JOIN LATERAL (
+        SELECT id, account, params, wake_at, submissions FROM tasks
+        WHERE account = a.name AND (state = 'ready') IS TRUE AND kind = 'provider'
+          AND params #> '{accounts,1}' IS NOT NULL AND params -> 'parent' = 'null'
+        ORDER BY priority DESC, wake_at LIMIT 1000) t
+    CROSS JOIN LATERAL (
         SELECT open.name, open.provider
         FROM jsonb_array_elements_text(t.params -> 'accounts') WITH ORDINALITY wanted (name, rank) JOIN open USING (name)
         WHERE wanted.name <> t.account AND mode_of(t.params, default_mode) <> ALL (full_modes)
         ORDER BY rank LIMIT 1) elsewhere
-    WHERE t.state = 'ready' AND t.kind = 'provider'
-      AND t.params #> '{accounts,1}' IS NOT NULL AND t.params -> 'parent' = 'null'
-      AND (t.account NOT IN (SELECT name FROM open WHERE mode_of(t.params, default_mode) <> ALL (full_modes)) OR t.wake_at > %(now)s AND t.submissions > 0)
-    LIMIT %(limit)s FOR NO KEY UPDATE OF t SKIP LOCKED
+    WHERE EXISTS (SELECT FROM open)
+      AND (t.wake_at > %(now)s AND t.submissions > 0
+           OR t.account NOT IN (SELECT name FROM open WHERE mode_of(t.params, default_mode) <> ALL (full_modes)))
+    LIMIT %(limit)s
+), locked AS (
+    SELECT stuck.* FROM stuck JOIN tasks t ON t.id = stuck.id AND t.account = stuck.former
+    WHERE t.state = 'ready' FOR NO KEY UPDATE OF t SKIP LOCKED
 ), noted AS (
     INSERT INTO transitions (task_id, from_state, to_state, cause, at)
-    SELECT id, 'ready', 'ready', 'from account ' || former || ' to ' || name, %(now)s FROM stuck
+    SELECT id, 'ready', 'ready', 'from account ' || former || ' to ' || name, %(now)s FROM locked
 )
-UPDATE tasks SET account = stuck.name, provider = stuck.provider, wake_at = %(now)s, waiting_for = 'a slot and a worker'
-FROM stuck WHERE tasks.id = stuck.id
+UPDATE tasks SET account = locked.name, provider = locked.provider, wake_at = %(now)s, waiting_for = 'a slot and a worker'
+FROM locked WHERE tasks.id = locked.id
 RETURNING tasks.account;
 
 -- name: list_accounts

@@ -12,15 +12,7 @@ SELECT refuse_submission(%(task_id)s, %(submission)s, %(error)s, %(retry_at)s, %
 
 -- name: doubt_submission
 -- submitting -> uncertain: the request went out and nobody knows whether it arrived.
-WITH moved AS (
-    UPDATE tasks SET state = 'uncertain', waiting_for = %(reason)s, wake_at = %(wake_at)s, looks = 0
-    WHERE id = %(task_id)s AND state = 'submitting' AND submissions = coalesce(%(submission)s, submissions)
-    RETURNING id
-), noted AS (
-    INSERT INTO transitions (task_id, from_state, to_state, cause, at)
-    SELECT id, 'submitting', 'uncertain', %(reason)s, %(now)s FROM moved
-)
-SELECT count(*) FROM moved;
+SELECT doubt_submission(%(task_id)s, %(submission)s, %(reason)s, %(wake_at)s, %(now)s);
 
 -- name: taken_jobs
 -- Which of these jobs are known as other tasks'.

@@ -146,6 +146,11 @@ WITH due AS (
 UPDATE tasks SET wake_at = %(now)s + make_interval(secs => %(lease)s)
 FROM due WHERE tasks.id = due.id RETURNING tasks.*;
 
+-- name: hold_look
+-- Nobody else looks for it meanwhile; not when somebody has taken it since it was seen.
+UPDATE tasks SET wake_at = %(until)s
+WHERE id = %(task_id)s AND state IN ('uncertain', 'waiting') AND wake_at IS NOT DISTINCT FROM %(seen)s;
+
 -- name: look_later
 -- Nothing new was seen: look again at this time, at the deadline at the latest. A look that told nothing is not counted.
 UPDATE tasks SET wake_at = least(%(wake_at)s, deadline_at), looks = looks + %(counted)s::boolean::integer
