@@ -178,6 +178,23 @@ def test_a_refused_look_up_is_an_error(step: Step) -> None:
         AceData().fetch(replace(ACCOUNT, base_url=server.url), ["t"])
 
 
+@pytest.mark.parametrize(
+    ("facts", "kind"),
+    [
+        ({"state": "failed"}, EventKind.FAILED),
+        ({"state": "generating"}, EventKind.PROGRESSED),
+        ({"response": {"success": False, "error": {"code": "task_failed"}}}, EventKind.FAILED),
+        ({}, EventKind.ACCEPTED),
+    ],
+)
+def test_an_error_of_a_job_means_the_same_alone_and_among_others(facts: dict[str, Any], kind: EventKind) -> None:
+    job = {"id": "t", "error": {"code": "task_failed", "message": "it broke"}, **facts}
+    with scripted(answer(200, job), answer(200, {"items": [job]})) as server:
+        account = replace(ACCOUNT, base_url=server.url)
+        (alone,), (among,) = AceData().fetch(account, ["t"]), AceData().fetch(account, ["t", "u"])
+    assert (alone, alone.kind) == (among, kind)
+
+
 def page(*names: str) -> Step:
     return answer(200, {"items": [{"id": name, "created_at": 9e9, "request": OTHER} for name in names], "count": 1})
 

@@ -120,12 +120,15 @@ def _ask(transport: Transport, account: Account, body: Mapping[str, Any]) -> Map
     error = error_in(answer.body)
     if answer.status == 404 and (error is None or error.code != "no_api"):
         return {}  # one of the conceivable answers about an unknown id; which one is given is not documented
-    if not 200 <= answer.status < 300 or error is not None:
+    if not 200 <= answer.status < 300:
         raise ProviderError(_sentence(account, answer, error))
     try:
-        return objects(answer.body)[0]
+        item = objects(answer.body)[0]
     except MalformedDelivery as unreadable:
         raise ProviderError(f"{account.base_url}: unreadable answer: {unreadable.message}") from unreadable
+    if error is not None and id_of(item) is None:  # that of a job which it names is the job's own
+        raise ProviderError(_sentence(account, answer, error))
+    return item
 
 
 def _sentence(account: Account, answer: Answer, error: TaskError | None) -> str:
