@@ -144,6 +144,7 @@ def test_ids_are_asked_for_fifty_at_a_time() -> None:
     with scripted(answer(200, {"items": []})) as server:
         AceData().fetch(replace(ACCOUNT, base_url=server.url), [str(n) for n in range(120)] * 2)
         assert [len(server.sent(n)["ids"]) for n in range(3)] == [50, 50, 20]
+        assert [server.sent(n)["limit"] for n in range(3)] == [50, 50, 20]  # without one a list may end after twelve
         assert len(server.requests) == 3
 
 

@@ -101,7 +101,7 @@ def _event(task: Mapping[str, Any]) -> Event:
 
 def _retrieve(transport: Transport, account: Account, ids: list[str]) -> list[Mapping[str, Any]]:
     if len(ids) > 1:
-        return _items(_ask(transport, account, {"action": "retrieve_batch", "ids": ids}))
+        return _items(_ask(transport, account, {"action": "retrieve_batch", "ids": ids, "limit": len(ids)}))
     task = _ask(transport, account, {"action": "retrieve", "id": ids[0]})
     return [task] if id_of(task) else []
 
