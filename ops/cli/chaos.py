@@ -18,7 +18,6 @@ from ops.chaos.trial import Failed, Trial
 from ops.cli.listing import json_option
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import SupervisorError
-from orchestrator.errors import ConfigError
 
 
 @click.command()
@@ -72,7 +71,7 @@ def chaos(
             home.mkdir(mode=0o700, parents=True, exist_ok=keep is None)
             trial = Trial(home, runs, seed, minutes, kill_every, servers, _say)
             report = trial.carry_out()
-        except (Failed, SupervisorError, ConfigError, EmbeddedError, OSError) as error:
+        except (Failed, SupervisorError, EmbeddedError, OSError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(json.dumps(report.facts(), indent=1) if as_json else report.text())
     sys.exit(0 if report.good else 1)

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from ops.cli.assembly import assemble
-from ops.cli.failures import INTERRUPTED
+from ops.cli.failures import INTERRUPTED, USAGE
 from ops.cli.stack import Stack
 from ops.cli.up import FOLDER, PORT, greeting
 from ops.embedded.postgres import EmbeddedError
@@ -18,6 +18,12 @@ from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError
 from orchestrator.errors import ConfigError
 
 PROMPT = "a lighthouse on a cliff at dawn, oil painting --ar 1:1"
+
+
+class Misconfigured(click.ClickException):
+    """As the root of ``orchestrator`` ends its commands, of which this is none."""
+
+    exit_code = USAGE
 
 
 @click.command()
@@ -37,7 +43,9 @@ def demo(leave: bool, port: int, home: Path | None, prompt: str, pipeline: str, 
         click.echo(greeting(stack) + "\n")
         supervisor = Supervisor(stack.home, stack.services(), address=stack.url, quiet=not verbose)
         status = supervisor.run(then=lambda: _sample(stack, pipeline, prompt, leave=leave))
-    except (AlreadyRunning, SupervisorError, ConfigError, EmbeddedError) as error:
+    except ConfigError as error:
+        raise Misconfigured(str(error)) from error
+    except (AlreadyRunning, SupervisorError, EmbeddedError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
 

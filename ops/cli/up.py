@@ -15,7 +15,6 @@ from ops.cli.ports import LOOPBACK, url_of
 from ops.cli.stack import Stack
 from ops.embedded.postgres import EmbeddedError
 from ops.supervisor import AlreadyRunning, Supervisor, SupervisorError
-from orchestrator.errors import ConfigError
 
 PORT = click.IntRange(1, 65_533)  # with room for the dashboard and the emulator
 
@@ -47,7 +46,7 @@ def up(demo: bool, port: int, host: str, home: Path | None, quiet: bool) -> None
         click.echo(greeting(stack))
         _dump_no_core()
         status = Supervisor(stack.home, stack.services(), address=stack.url, quiet=quiet).run()
-    except (AlreadyRunning, SupervisorError, ConfigError, EmbeddedError) as error:
+    except (AlreadyRunning, SupervisorError, EmbeddedError) as error:
         raise click.ClickException(str(error)) from error
     sys.exit(status)
 

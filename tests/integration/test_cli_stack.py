@@ -5,9 +5,13 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from ops.cli.assembly import assemble
+from ops.cli.demo import demo
+from ops.cli.main import root
 from ops.cli.ports import url_of
 from ops.cli.settings import here
 from ops.cli.up import greeting
@@ -114,3 +118,17 @@ def test_a_home_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match=r"ORCHESTRATOR_HOME: .* cannot be read"):
         here(tmp_path)
+
+
+@pytest.mark.parametrize(("command", "words"), [(root, ["up"]), (root, ["up", "--demo"]), (demo, [])], ids=str)
+def test_a_configuration_that_cannot_be_used_ends_with_2(
+    command: click.Command, words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ORCHESTRATOR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("ORCHESTRATOR_SECRET", "short")
+
+    result = CliRunner().invoke(command, words)
+
+    assert result.exit_code == 2, result.output
+    assert "ORCHESTRATOR_SECRET" in result.output
+    assert not (tmp_path / "home/postgres").exists()
