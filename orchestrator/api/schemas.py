@@ -79,7 +79,12 @@ class Run(Schema):
     pipeline = fields.String()
     version = fields.Integer()
     state = word(RunState)
-    inputs = fields.Dict()
+    inputs = fields.Dict(
+        metadata=said(
+            "In a list, of a value over 2,000 characters (of a list or an object: as JSON) the first 200 stand as "
+            "text, and how many there are: `iVBORw0KGgo... (1000000 characters)`. A run on its own shows them whole."
+        )
+    )
     labels = fields.Dict(keys=fields.String(), values=fields.String())
     accounts = fields.List(fields.String(), metadata=said("In place of the pipeline's, if any."))
     priority = fields.Integer()

@@ -110,7 +110,7 @@ def list_runs(
     after: Place | None = None,
     limit: int,
 ) -> list[Run]:
-    """Newest first. labels: all of them; words: a web search's syntax over the texts of the inputs."""
+    """Newest first, long inputs shortened. labels: all of them; words: a web search's syntax over the inputs' texts."""
     found = planned(
         connection,
         _SQL["list_runs"],

@@ -48,7 +48,7 @@ def list_tasks(
     after: Place | None = None,
     limit: int,
 ) -> list[Task]:
-    """Newest first."""
+    """Newest first, without their params."""
     found = planned(
         connection,
         _SQL["list_tasks"],
@@ -65,6 +65,7 @@ def list_tasks(
 
 
 def tasks_of_runs(connection: Connection, run_ids: Collection[UUID]) -> list[Task]:
+    """In the order of their opening, without their params."""
     return [as_task(one) for one in rows(connection, _SQL["tasks_of_runs"], run_ids=list(run_ids))]
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from caller import Caller
+
+from orchestrator.store import tasks
 
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 RUN = {
@@ -112,6 +114,32 @@ def test_a_listed_run_is_the_run(web: Caller) -> None:
     brief = web.get("/v1/runs", brief="true")["items"][1]
     assert brief == {key: value for key, value in run.items() if key in brief}
     assert not brief.keys() & {"tasks", "archive", "cost"}
+
+
+LONG = {  # as it is, and as a list shows it
+    "mask": ("é" * 100_000, "é" * 200 + "... (100000 characters)"),
+    "edge": ("x" * 2_000, "x" * 2_000),
+    "images": (["y" * 1_000] * 9, '["' + "y" * 198 + "... (9036 characters)"),
+    "none": (None, None),
+    "some": ({"a": [1, "b"]}, {"a": [1, "b"]}),
+}
+
+
+def test_a_list_shows_the_beginning_of_what_is_long_and_a_run_shows_it_whole(web: Caller) -> None:
+    types = {"images": "list", "some": "object"}
+    grid = {"action": "imagine", "with": {"prompt": "${inputs.mask}"}}
+    web.put_pipeline(inputs={name: {"type": types.get(name, "string")} for name in LONG}, steps={"grid": grid})
+    whole, short = ({name: values[which] for name, values in LONG.items()} for which in (0, 1))
+
+    run = web.post("/v1/runs", {"pipeline": "tested", "inputs": whole})
+
+    assert run["inputs"] == web.get(f"/v1/runs/{run['id']}")["inputs"] == whole
+    for query in ({}, {"brief": True}):
+        assert [one["inputs"] for one in web.get("/v1/runs", **query)["items"]] == [short]
+    with web.services.db.connection() as connection:
+        listed = [*tasks.tasks_of_runs(connection, [UUID(run["id"])]), *tasks.list_tasks(connection, limit=9)]
+        assert [task.params for task in listed] == [{}, {}]
+        assert tasks.get_task(connection, listed[0].id).params["with"] == {"prompt": whole["mask"]}
 
 
 @pytest.mark.parametrize(

@@ -20,14 +20,21 @@ SELECT * FROM runs WHERE id = %(run_id)s FOR NO KEY UPDATE;
 SELECT * FROM runs WHERE id = %(run_id)s;
 
 -- name: list_runs
--- Runs, newest first, after a place in the list.
-SELECT * FROM runs
-WHERE (%(state)s::run_state IS NULL OR state = %(state)s)
-  AND (%(pipeline)s::text IS NULL OR pipeline = %(pipeline)s)
-  AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s)
-  AND (%(words)s::text IS NULL OR words_of(inputs) @@ websearch_to_tsquery('simple', %(words)s))
-  AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) < (%(after_at)s, %(after_id)s::uuid))
-ORDER BY created_at DESC, id DESC LIMIT %(limit)s;
+-- Runs, newest first, after a place in the list; of an input over 2,000 characters (a list's or an object's: as JSON) the
+-- first 200, and how many there are: a mask can be a megabyte, and a page has 200 runs.
+SELECT id, pipeline, version, state, labels, accounts, priority, created_at, finished_at, error,
+       (SELECT coalesce(jsonb_object_agg(name, CASE WHEN length(text) > 2000
+                  THEN to_jsonb(format('%%s... (%%s characters)', left(text, 200), length(text))) ELSE value END), '{}')
+        FROM jsonb_each(inputs) one (name, value), LATERAL (SELECT value #>> '{}' AS text) shown) AS inputs
+FROM (
+    SELECT * FROM runs
+    WHERE (%(state)s::run_state IS NULL OR state = %(state)s)
+      AND (%(pipeline)s::text IS NULL OR pipeline = %(pipeline)s)
+      AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s)
+      AND (%(words)s::text IS NULL OR words_of(inputs) @@ websearch_to_tsquery('simple', %(words)s))
+      AND (%(after_at)s::timestamptz IS NULL OR (created_at, id) < (%(after_at)s, %(after_id)s::uuid))
+    ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+) page ORDER BY created_at DESC, id DESC;
 
 -- name: objects_of_runs
 -- What these runs have archived.

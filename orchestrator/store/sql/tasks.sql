@@ -7,8 +7,11 @@ SELECT * FROM tasks WHERE run_id = %(run_id)s ORDER BY created_at, id;
 SELECT * FROM tasks WHERE id = %(task_id)s;
 
 -- name: list_tasks
--- Tasks, newest first, after a place in the list.
-SELECT * FROM tasks
+-- Tasks, newest first, after a place in the list; without their params, each of which can be a megabyte.
+SELECT id, run_id, step, item, attempt, kind, action, state, '{}'::jsonb AS params, account, provider, external_id,
+       progress, result, error, waiting_for, wake_at, deadline_at, timeout, quiet, looks, submissions, priority, settled,
+       superseded, created_at, submitted_at, finished_at
+FROM tasks
 WHERE (%(run_id)s::uuid IS NULL OR run_id = %(run_id)s)
   AND (%(state)s::task_state IS NULL OR state = %(state)s)
   AND (%(account)s::text IS NULL OR account = %(account)s)
@@ -18,8 +21,11 @@ WHERE (%(run_id)s::uuid IS NULL OR run_id = %(run_id)s)
 ORDER BY created_at DESC, id DESC LIMIT %(limit)s;
 
 -- name: tasks_of_runs
--- Every task of these runs, in the order of their opening.
-SELECT * FROM tasks WHERE run_id = ANY(%(run_ids)s) ORDER BY created_at, id;
+-- Every task of these runs, in the order of their opening; without their params, each of which can be a megabyte.
+SELECT id, run_id, step, item, attempt, kind, action, state, '{}'::jsonb AS params, account, provider, external_id,
+       progress, result, error, waiting_for, wake_at, deadline_at, timeout, quiet, looks, submissions, priority, settled,
+       superseded, created_at, submitted_at, finished_at
+FROM tasks WHERE run_id = ANY(%(run_ids)s) ORDER BY created_at, id;
 
 -- name: insert_tasks
 -- Open tasks; at most one per run, step, item and attempt, so a second opener inserts nothing.
