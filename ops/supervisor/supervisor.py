@@ -135,10 +135,10 @@ class Supervisor:
 
     def _stop(self, state: State) -> None:
         state.state = "stopping"
-        state.write()
         with ExitStack() as stack:  # the last one first, and one that resists does not save the others
             for watched in self._table:
                 stack.callback(watched.stop, lambda: self._pressed > 1)
+            state.write()  # in here, so that whatever happens to it they are stopped
         state.remove()
 
     # Signals and output -------------------------------------------------------------------------------
