@@ -169,6 +169,7 @@ def facts(callback: Item) -> dict[str, display.Cell | None]:
         "dismissed": display.ago(callback.get("dismissed_at")) or None,
         "copies": str(callback["copies"]) if callback.get("copies") else None,
         "type": callback.get("content_type"),
+        "masked": "our tokens are *** below; operators see the body as it came" if callback.get("masked") else None,
         "body": _body(callback),
     }
 

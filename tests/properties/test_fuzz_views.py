@@ -58,6 +58,11 @@ def test_half_of_a_pair_of_surrogates_is_spelt_out(capsys: pytest.CaptureFixture
     assert "a \\ud83d" in shown(callbacks.facts(CALLBACK | {"body": '{"prompt": "a \\ud83d"}'}), capsys)
 
 
+def test_a_body_that_is_not_whole_is_said_to_be_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "***" in shown(callbacks.facts(CALLBACK | {"masked": True, "body": "{}"}), capsys)
+    assert "***" not in shown(callbacks.facts(CALLBACK | {"masked": False, "body": "{}"}), capsys)
+
+
 @given(ANY_TEXT | JSON.map(json.dumps), st.none() | ANY_TEXT, st.none() | ANY_TEXT)
 @example("\x0b\x1c\x85\u2028", "[/red]", "[bold")
 def test_any_delivery_can_be_shown(body: str, reason: str | None, content_type: str | None) -> None:
