@@ -108,12 +108,12 @@ def test_two_accounts_may_be_told_the_same_bytes(services: Services) -> None:
     assert state(services, second)[0] is TaskState.SUCCEEDED
 
 
-def test_an_answer_that_names_another_tasks_job_leaves_this_one_without(services: Services) -> None:
+def test_an_answer_that_names_another_tasks_job_leaves_this_one_in_doubt(services: Services) -> None:
     first, second = submitted(services), submitted(services)
     record(services, first, "same")
     record(services, second, "same")
     assert state(services, first) == (TaskState.WAITING, 0, "same")
-    assert state(services, second) == (TaskState.WAITING, 0, None)
+    assert state(services, second) == (TaskState.UNCERTAIN, 0, None)
 
 
 def test_one_delivery_may_bring_news_of_several_jobs(services: Services) -> None:
