@@ -135,9 +135,11 @@ class Model:
         return Verdict.ACCEPTED if e.terminal or news or job.state is not TaskState.WAITING else Verdict.STALE
 
     def record(self, job: Job, external_id: str) -> None:
-        """The submission's answer: the job exists, whatever was believed of it."""
-        if not job.external_id and not self.owner(external_id):
-            job.external_id = external_id
+        """The submission's answer: the job exists, whatever was believed of it; but not when it is another task's."""
+        if not job.external_id and self.owner(external_id):
+            job.state = TaskState.UNCERTAIN if job.state is TaskState.SUBMITTING else job.state
+            return
+        job.external_id = job.external_id or external_id
         if job.state in (TaskState.SUBMITTING, TaskState.UNCERTAIN) or (
             job.state is TaskState.READY and job.submissions
         ):
