@@ -39,16 +39,13 @@ def look(services: Services, account_name: str, task_ids: Iterable[UUID]) -> Non
     mine = [task for task in found if task.kind is TaskKind.PROVIDER and task.account == account_name]
     _poll(services, account, [task for task in mine if task.state is TaskState.WAITING and task.external_id])
     lost = [task for task in mine if task.state is TaskState.UNCERTAIN or _is_nameless(task)]
-    over, silence = services.now() + SHIFT, ""
+    over = services.now() + SHIFT
     for task in lost:
+        # The sweep comes again for the others: for each of them by itself, should the provider be slow for one alone.
         if services.now() >= over or services.in_hand.ending.is_set():
-            return  # the sweep comes again for the others
-        if not _held(services, task):
-            continue
-        if silence:  # who was waited for in vain is not waited for once for each of the others
-            _look_later(services, account, task, silence, counted=False)
-        else:
-            silence = _find(services, account, task)
+            return
+        if _held(services, task) and not _find(services, account, task):
+            return
 
 
 def _is_nameless(task: Task) -> bool:
@@ -173,15 +170,15 @@ def _end(services: Services, task: Task, error: TaskError, *, cause: str) -> Non
         services.nudge.submit(str(task.account))
 
 
-def _find(services: Services, account: Account, task: Task) -> str:
-    """Look for a submission whose answer was lost. Why the provider kept us waiting in vain, if it did."""
+def _find(services: Services, account: Account, task: Task) -> bool:
+    """Look for a submission whose answer was lost. False when the provider kept us waiting in vain."""
     asked_at = services.now()  # a list shows what was there when it was asked for, however long it took to read
     try:
         sighting = _sighting(services, account, task)
     except (ProviderError, InvalidInput) as silence:
         log.warning("look-up failed", account=account.name, task=str(task.id), error=silence.message)
         _look_later(services, account, task, silence.message, counted=False)
-        return silence.message if services.now() - asked_at >= SLOW else ""
+        return services.now() - asked_at < SLOW
     if sighting.external_id:
         settle(services, account, task, Accepted(sighting.external_id, sighting.events))
         log.info("found", account=account.name, task=str(task.id), external_id=sighting.external_id)
@@ -192,7 +189,7 @@ def _find(services: Services, account: Account, task: Task) -> str:
         services.nudge.submit(account.name)
     else:
         _look_later(services, account, task, counted=sighting.absent)
-    return ""
+    return True
 
 
 def _sighting(services: Services, account: Account, task: Task) -> Sighting:

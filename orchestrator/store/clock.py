@@ -52,10 +52,12 @@ class Clock:
         return passed >= EVERY or abs((self._own() - then).total_seconds() - passed) > LEAP
 
     def _compare(self, ask: Callable[[], datetime]) -> None:
-        before = self._own()
+        before, began = self._own(), self._steady()
         told = ask()
-        after = self._own()
-        self._compared = after, self._steady()
+        after, ended = self._own(), self._steady()
+        if abs((after - before).total_seconds() - (ended - began)) > LEAP:
+            return  # it was set while we asked: the next one asks again
+        self._compared = after, ended
         # The answer was made at some moment in between. What may come of that alone is no difference.
         least, most = told - after, told - before
         near = least - CLOSE <= timedelta(0) <= most + CLOSE

@@ -87,3 +87,16 @@ def test_who_cannot_ask_goes_on_as_before_and_asks_again() -> None:
     assert machine.right() == 0
     machine.compare()
     assert machine.asked == 2
+
+
+def test_a_clock_that_is_set_while_the_database_answers_is_compared_again() -> None:
+    machine = Machine(3600.0)
+
+    def ask() -> datetime:
+        machine.wrong = 0.0
+        return machine.ask()
+
+    machine.clock.compare(ask)
+    machine.compare()
+    assert machine.asked == 2
+    assert machine.right() == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ _PAGES = (
     100  # of recent jobs, newest first: a busy account makes some hundred a minute, and a look-up stops when it can
 )
 _TIMEOUT = 20.0
+_PATIENCE = 40.0  # seconds for all pages but the last: a look-up reads them twice, and has two minutes
 _LIMIT = 32 * 1024 * 1024  # a task repeats its request, and with it a mask
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
@@ -55,9 +57,10 @@ def ping(transport: Transport, account: Account) -> str:
 
 
 def recent(transport: Transport, account: Account, enough: Callable[[Listing], bool]) -> Listing:
-    """The account's tasks page by page, until there are no more or ``enough`` says so. Raises ProviderError."""
+    """The account's tasks page by page, until there are no more or ``enough`` says so, or it takes too long: then the
+    listing is not complete. Raises ProviderError."""
     tasks: dict[str, Mapping[str, Any]] = {}
-    offset = 0
+    offset, over = 0, time.monotonic() + _PATIENCE
     for _ in range(_PAGES):
         page = _items(_ask(transport, account, {"action": "retrieve_batch", "offset": offset, "limit": _BATCH}))
         known = len(tasks)
@@ -66,7 +69,7 @@ def recent(transport: Transport, account: Account, enough: Callable[[Listing], b
         listing = Listing(tuple(tasks.values()), complete=not page)
         # A page may be shorter than what was asked for, so only an empty one is the end. One without news means that
         # the offset is not heeded, and then there is no end to be seen.
-        if listing.complete or len(tasks) == known or enough(listing):
+        if listing.complete or len(tasks) == known or enough(listing) or time.monotonic() > over:
             return listing
         offset += len(page)
     return Listing(tuple(tasks.values()), complete=False)
