@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
 FORGOTTEN = 5, timedelta(minutes=10)  # look-ups in a row without the job, and over how long, until it counts as gone
 SLOW = timedelta(seconds=5)
-LOOKING = timedelta(minutes=2)  # that a look-up takes at most; then the sweep comes again for it
+LOOKING = timedelta(minutes=1)  # that one look-up takes; then, or when its worker died, the sweep comes again for it
 SOON, LONGEST = 5.0, 300.0  # seconds between two looks for a lost answer at least, and of any at most
 
 

@@ -27,7 +27,7 @@ _PAGES = (
     100  # of recent jobs, newest first: a busy account makes some hundred a minute, and a look-up stops when it can
 )
 _TIMEOUT = 20.0
-_PATIENCE = 40.0  # seconds for all pages but the last: a look-up reads them twice, and has two minutes
+_PATIENCE = 40.0  # seconds for all pages but the last
 _LIMIT = 32 * 1024 * 1024  # a task repeats its request, and with it a mask
 _UNKNOWN_ID = "00000000-0000-0000-0000-000000000000"
 
