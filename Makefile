@@ -40,7 +40,7 @@ bench: .venv/.tests  ## speed and memory, measured here
 chaos: .venv/.runs  ## 10,000 runs at a hostile provider while processes are killed (ARGS="--broker redis --seed 7" ...)
 	@$(BIN)/orchestrator chaos --runs 10000 --minutes 90 $(ARGS)
 
-fuzz: .venv/.tests  ## a million malformed callback bodies, hostile requests; an hour or two (ARGS="--bodies 20000 --seed 7" ...)
+fuzz: .venv/.tests  ## a million malformed callback bodies, hostile requests; two hours or more (ARGS="--bodies 20000 --seed 7" ...)
 	@$(BIN)/python -m ops.fuzz --bodies 1000000 $(ARGS)
 
 .venv-audit/.made:

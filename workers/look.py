@@ -26,7 +26,7 @@ from workers.submit import SHIFT, order_of, patience, settle
 log = structlog.get_logger(__name__)
 LEAST_LOOKS = 2  # look-ups that must agree before a submission counts as never arrived
 FORGOTTEN = 5, timedelta(minutes=10)  # look-ups in a row without the job, and over how long, until it counts as gone
-SLOW = timedelta(seconds=5)
+SLOW = timedelta(seconds=5)  # for a look-up that told nothing: so long the provider is not waited for once more at once
 LOOKING = timedelta(minutes=1)  # that one look-up takes; then, or when its worker died, the sweep comes again for it
 SOON, LONGEST = 5.0, 300.0  # seconds between two looks for a lost answer at least, and of any at most
 
